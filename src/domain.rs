@@ -1,0 +1,19 @@
+//! L0: the words of the product as types: ids, money, tokens, time, hashes, verdicts.
+
+mod clock;
+mod hash;
+mod id;
+mod money;
+mod question;
+mod suggest;
+mod tokens;
+mod verdict;
+
+pub use clock::{Clock, ManualClock, SystemClock, rfc3339};
+pub use hash::{ContentHash, Hasher};
+pub use id::{CallId, IdSource, RunId, TicketId, UnreadableId};
+pub use money::{NanoUsd, Price, PriceTooLarge};
+pub use question::{Answer, AnswerPath, Passage, PassageChoice, Question, Step, TENANT_SHARED};
+pub use suggest::nearest;
+pub use tokens::{Tokens, Usage};
+pub use verdict::Verdict;

@@ -1,0 +1,8 @@
+//! tollgate: evaluation, load testing and cost governance for AI support assistants.
+//!
+//! Nothing ships until it pays its toll: in quality, in latency and in money.
+//! The modules form a house of levels; a module imports only modules of a lower level
+//! (see `ARCHITECTURE.md`, enforced by `tests/house.rs`).
+
+pub mod domain;
+pub mod text;
