@@ -4,5 +4,6 @@
 //! The modules form a house of levels; a module imports only modules of a lower level
 //! (see `ARCHITECTURE.md`, enforced by `tests/house.rs`).
 
+pub mod config;
 pub mod domain;
 pub mod text;

@@ -1,0 +1,293 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::reader::Reader;
+use super::tree::Node;
+use super::Problem;
+use crate::domain::{Price, TENANT_SHARED};
+
+/// Everything that `tollgate.toml` and the environment say.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The project's directory; relative paths start here.
+    pub root: PathBuf,
+    /// The project's name.
+    pub name: String,
+    /// The main database.
+    pub store_path: PathBuf,
+    /// The knowledge base.
+    pub kb: KbSettings,
+    /// Providers by name.
+    pub providers: BTreeMap<String, ProviderSettings>,
+    /// Evaluation.
+    pub eval: EvalSettings,
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+/// `[kb]`
+#[derive(Debug, Clone)]
+pub struct KbSettings {
+    /// A section longer than this is split.
+    pub chunk_words: usize,
+    /// A larger document is reported and skipped.
+    pub max_document_bytes: u64,
+    /// Where documents come from, by name.
+    pub sources: BTreeMap<String, SourceSettings>,
+}
+
+/// `[kb.sources.NAME]`
+#[derive(Debug, Clone)]
+pub struct SourceSettings {
+    /// The file or directory, relative to the project.
+    pub path: PathBuf,
+    /// Globs of files to read, relative to `path`.
+    pub include: Vec<String>,
+    /// Globs of files to leave out.
+    pub exclude: Vec<String>,
+    /// Who may read its documents: a tenant, or `shared`.
+    pub tenant: String,
+}
+
+/// `[providers.NAME]`
+#[derive(Debug, Clone)]
+pub struct ProviderSettings {
+    /// What kind of provider it is.
+    pub kind: ProviderKind,
+    /// Its models and what their tokens cost.
+    pub models: BTreeMap<String, Price>,
+}
+
+/// The kinds of provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProviderKind {
+    /// The built-in offline answerer.
+    Extractive,
+    /// Answers with the question, or always the same; to measure tollgate itself.
+    Echo {
+        /// How long an answer takes.
+        latency_ms: u64,
+        /// The answer, when it is not the question.
+        reply: Option<String>,
+    },
+}
+
+/// `[eval]`
+#[derive(Debug, Clone)]
+pub struct EvalSettings {
+    /// The gold set that `eval` replays when it is not given one.
+    pub gold_set: Option<PathBuf>,
+    /// Cases under way at a time.
+    pub concurrency: usize,
+    /// Whether floor and ceiling are measured.
+    pub bounds: Bounds,
+}
+
+/// When `eval` measures the floor and the ceiling of a score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bounds {
+    /// When every model of the release is offline, so that it costs nothing.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Bounds {
+    /// The words for it in the file and on the command line.
+    pub const CHOICES: &[(&'static str, Self)] =
+        &[("auto", Self::Auto), ("always", Self::Always), ("never", Self::Never)];
+}
+
+/// File endings that are read when a source does not say.
+const READABLE: &[&str] = &["**/*.md", "**/*.html", "**/*.htm", "**/*.txt", "**/*.csv", "**/*.jsonl"];
+
+pub(super) fn read(root: &Path, tree: &Node, problems: &mut Vec<Problem>) -> Option<Config> {
+    let found = RefCell::new(std::mem::take(problems));
+    let config = read_all(root, Reader::new(tree, String::new(), &found));
+    *problems = found.into_inner();
+    config
+}
+
+fn read_all(root: &Path, top: Reader<'_>) -> Option<Config> {
+    top.require("project", "start the file with [project] and name = \"…\"");
+    let name = top.table("project").map(|project| {
+        project.require("name", "give the project a name");
+        let name = project.text("name");
+        project.finish();
+        name
+    });
+    let store_path = top.table("store").and_then(|store| {
+        let path = store.text("path");
+        store.finish();
+        path
+    });
+    let kb = top.table("kb").map_or_else(default_kb, read_kb);
+    let providers = top.tables("providers").into_iter().filter_map(|(name, reader)| Some((name, read_provider(reader)?)));
+    let providers: BTreeMap<_, _> = providers.collect();
+    let eval = top.table("eval").map_or_else(default_eval, |eval| read_eval(root, eval));
+    let log_format = top.table("log").and_then(|log| {
+        let format = log.choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
+        log.finish();
+        format
+    });
+    top.finish();
+    Some(Config {
+        root: root.to_owned(),
+        name: name.flatten()?,
+        store_path: root.join(store_path.as_deref().unwrap_or(".tollgate/tollgate.db")),
+        kb,
+        providers,
+        eval,
+        log_format: log_format.unwrap_or(LogFormat::Text),
+    })
+}
+
+fn default_kb() -> KbSettings {
+    KbSettings { chunk_words: 160, max_document_bytes: 20_000_000, sources: BTreeMap::new() }
+}
+
+fn read_kb(kb: Reader<'_>) -> KbSettings {
+    let defaults = default_kb();
+    let chunk_words = kb.integer("chunk_words", 20..=2_000).map_or(defaults.chunk_words, |words| words as usize);
+    let max_document_bytes =
+        kb.integer("max_document_bytes", 1..=1_000_000_000).map_or(defaults.max_document_bytes, |bytes| bytes as u64);
+    let sources = kb.tables("sources").into_iter().filter_map(|(name, reader)| Some((name, read_source(reader)?)));
+    let sources = sources.collect();
+    kb.finish();
+    KbSettings { chunk_words, max_document_bytes, sources }
+}
+
+fn read_source(source: Reader<'_>) -> Option<SourceSettings> {
+    source.require("path", "name the file or directory to read");
+    let path = source.text("path");
+    let include =
+        source.texts("include").unwrap_or_else(|| READABLE.iter().map(|&pattern| pattern.to_owned()).collect());
+    let exclude = source.texts("exclude").unwrap_or_default();
+    for (key, patterns) in [("include", &include), ("exclude", &exclude)] {
+        for pattern in patterns {
+            if let Err(error) = globset::Glob::new(pattern) {
+                source.reject(key, format!("`{pattern}` is not a glob: {}", error.kind()), None);
+            }
+        }
+    }
+    let tenant = source.text("tenant").unwrap_or_else(|| TENANT_SHARED.to_owned());
+    if !is_name(&tenant) {
+        source.reject("tenant", "must be letters, digits, `-` and `_`", None);
+    }
+    source.finish();
+    Some(SourceSettings { path: PathBuf::from(path?), include, exclude, tenant })
+}
+
+/// Whether this can be the name of a tenant: letters, digits, `-` and `_`, at most 64.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+fn read_provider(provider: Reader<'_>) -> Option<ProviderSettings> {
+    #[derive(Clone, Copy)]
+    enum Kind {
+        Extractive,
+        Echo,
+    }
+    provider.require("kind", "say kind = \"extractive\" or \"echo\"");
+    let kind = provider.choice("kind", &[("extractive", Kind::Extractive), ("echo", Kind::Echo)]);
+    let kind = kind.map(|kind| match kind {
+        Kind::Extractive => ProviderKind::Extractive,
+        Kind::Echo => ProviderKind::Echo {
+            latency_ms: provider.integer("latency_ms", 0..=600_000).unwrap_or(0) as u64,
+            reply: provider.text("reply"),
+        },
+    });
+    let models = provider.tables("models").into_iter().filter_map(|(name, model)| Some((name, read_price(model)?)));
+    let models = models.collect();
+    if kind.is_some() {
+        provider.finish();
+    }
+    Some(ProviderSettings { kind: kind?, models })
+}
+
+fn read_price(model: Reader<'_>) -> Option<Price> {
+    let rate = |key| {
+        model.require(key, "a price is never assumed: write 0 for a model that costs nothing");
+        let dollars = model.amount(key)?;
+        let nano = dollars * 1_000.0;
+        if (nano - nano.round()).abs() > 1e-6 || nano > f64::from(u32::MAX) {
+            model.reject(key, format!("${dollars} per million tokens is not a whole number of nano-dollars a token"), None);
+            return None;
+        }
+        Some(nano.round() as u32)
+    };
+    let (input, output) = (rate("input_usd_per_million"), rate("output_usd_per_million"));
+    model.finish();
+    Some(Price { input_nanousd_per_token: input?, output_nanousd_per_token: output? })
+}
+
+fn default_eval() -> EvalSettings {
+    EvalSettings { gold_set: None, concurrency: 8, bounds: Bounds::Auto }
+}
+
+fn read_eval(root: &Path, eval: Reader<'_>) -> EvalSettings {
+    let defaults = default_eval();
+    let settings = EvalSettings {
+        gold_set: eval.text("gold_set").map(|path| root.join(path)),
+        concurrency: eval.integer("concurrency", 1..=1_024).map_or(defaults.concurrency, |number| number as usize),
+        bounds: eval.choice("bounds", Bounds::CHOICES).unwrap_or(defaults.bounds),
+    };
+    eval.finish();
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ConfigError, Place, load};
+
+    fn load_text(text: &str, environment: &[(&str, &str)]) -> Result<super::Config, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("tollgate.toml"), text).unwrap();
+        let environment: Vec<_> = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        load(directory.path(), &environment)
+    }
+
+    #[test]
+    fn every_problem_is_listed_with_its_place() {
+        let text = "[project]\nname = 1\n[eval]\nconcurency = 4\nbounds = \"alway\"\n[providers.x]\nkind = \"extractive\"\n\
+                    [providers.x.models.small]\ninput_usd_per_million = 0.0001\n";
+        let Err(ConfigError::Invalid { problems, .. }) = load_text(text, &[]) else { panic!("accepted") };
+        let found: Vec<_> = problems.iter().map(|problem| (problem.field.as_str(), problem.place.clone())).collect();
+        let at = |line, column| Place::File { line, column };
+        assert_eq!(
+            found,
+            [
+                ("project.name", at(2, 8)),
+                ("providers.x.models.small.output_usd_per_million", at(8, 20)),
+                ("providers.x.models.small.input_usd_per_million", at(9, 25)),
+                ("eval.bounds", at(5, 10)),
+                ("eval.concurency", at(4, 14)),
+            ]
+        );
+        assert!(problems.iter().any(|problem| problem.hint.as_deref() == Some("did you mean `concurrency`?")));
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file() {
+        let text = "[project]\nname = \"a\"\n[eval]\nconcurrency = 4\n";
+        let config = load_text(text, &[("TOLLGATE_EVAL__CONCURRENCY", "16"), ("TOLLGATE_PROJECT__NAME", "b c")]).unwrap();
+        assert_eq!((config.eval.concurrency, config.name.as_str()), (16, "b c"));
+        let Err(ConfigError::Invalid { problems, .. }) = load_text(text, &[("TOLLGATE_EVAL__CONCURRENCY", "many")]) else {
+            panic!("accepted")
+        };
+        assert_eq!(problems[0].place, Place::Environment("TOLLGATE_EVAL__CONCURRENCY".into()));
+    }
+}
