@@ -1,0 +1,67 @@
+//! L1: everything that is kept. All SQL of the product lives here, behind methods that speak the domain.
+//!
+//! One writer thread a database takes commands from a channel and commits them in groups; a caller hears back
+//! only after COMMIT. Readers are a pool of read-only connections. The main database is `synchronous=FULL`;
+//! caches live in a database of their own with `NORMAL`, because losing one costs a cache miss, not an answer.
+
+mod answers;
+mod calls;
+mod database;
+mod documents;
+mod error;
+mod results;
+mod runs;
+mod schema;
+
+use std::path::{Path, PathBuf};
+
+pub use answers::CachedAnswer;
+pub use calls::{CallRecord, CallStatus};
+pub use documents::{ChunkRow, DocumentChange, DocumentRow, SourceSummary};
+pub use error::StoreError;
+pub use results::{CaseKind, CaseResult, CaseStatus, GradeRow, RunTotals};
+pub use runs::{RunRow, RunStatus};
+
+use database::{Database, Durability};
+
+/// The product's store: a directory with the main database and the caches derived from it.
+pub struct Store {
+    main: Database,
+    cache: Database,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens the store whose main database is `path`, creating what is missing and bringing an older schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] when a later version of the program wrote it; [`StoreError::Unusable`] when it cannot be
+    /// opened or is not a database.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let directory = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(directory)
+            .map_err(|source| StoreError::Directory { path: directory.to_owned(), source: source.into() })?;
+        let main = Database::open(path, schema::MAIN, Durability::Full)?;
+        let cache = Database::open(&directory.join("cache.db"), schema::CACHE, Durability::Normal)?;
+        Ok(Self { main, cache, path: path.to_owned() })
+    }
+
+    /// Where the main database is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory of the store; search indexes and other derived files sit here.
+    pub fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Waits until everything that was handed to the writers is committed.
+    ///
+    /// # Errors
+    /// What the commit failed with.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        self.main.write(|_| Ok(())).await?;
+        self.cache.write(|_| Ok(())).await
+    }
+}

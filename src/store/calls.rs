@@ -1,0 +1,105 @@
+use rusqlite::params;
+
+use super::{Store, StoreError};
+use crate::domain::{CallId, NanoUsd, TicketId, Usage};
+
+/// One attempt at one provider, as telemetry keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallRecord {
+    /// The call's id.
+    pub id: CallId,
+    /// The ticket it was made for.
+    pub ticket: TicketId,
+    /// The tenant who asked.
+    pub tenant: String,
+    /// Which command or route asked: `ask`, `eval`, …
+    pub endpoint: String,
+    /// The prompt's task.
+    pub task: String,
+    /// Prompt name and version, `answer@v2`.
+    pub prompt: String,
+    /// The release's content hash.
+    pub release: String,
+    /// `provider/model`.
+    pub model: String,
+    /// When it began, RFC 3339.
+    pub started_at: String,
+    /// How long it took.
+    pub latency_ms: f64,
+    /// How it ended.
+    pub status: CallStatus,
+    /// Why it failed, when it did.
+    pub error: Option<String>,
+    /// Why the model stopped.
+    pub finish_reason: Option<String>,
+    /// What it consumed; `None` when unknown.
+    pub usage: Option<Usage>,
+    /// What it cost; `None` when unknown.
+    pub cost_nanousd: Option<NanoUsd>,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallStatus {
+    /// With an answer.
+    Ok,
+    /// With an error of the provider.
+    Failed,
+    /// At its deadline.
+    TimedOut,
+}
+
+impl CallStatus {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+impl Store {
+    /// Hands a call's record to the writer without waiting for its commit.
+    ///
+    /// It is committed no later than any write that is handed in after it.
+    pub async fn record_call(&self, call: CallRecord) -> Result<(), StoreError> {
+        let committed = self.main.submit(move |connection| {
+            connection
+                .prepare_cached(
+                    "INSERT INTO calls (id, ticket, tenant, endpoint, task, prompt, release, model, started_at, latency_ms,
+                     status, error, finish_reason, input_tokens, output_tokens, cost_nanousd)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                )?
+                .execute(params![
+                    call.id.to_string(),
+                    call.ticket.to_string(),
+                    call.tenant,
+                    call.endpoint,
+                    call.task,
+                    call.prompt,
+                    call.release,
+                    call.model,
+                    call.started_at,
+                    call.latency_ms,
+                    call.status.as_str(),
+                    call.error,
+                    call.finish_reason,
+                    call.usage.map(|usage| usage.input.0),
+                    call.usage.map(|usage| usage.output.0),
+                    call.cost_nanousd.map(|cost| cost.0),
+                ])?;
+            Ok(())
+        });
+        drop(committed.await?);
+        Ok(())
+    }
+
+    /// Number of calls recorded, and the sum of those costs that are known.
+    pub fn call_totals(&self) -> Result<(u64, NanoUsd), StoreError> {
+        self.main.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT count(*), coalesce(sum(cost_nanousd), 0) FROM calls")?;
+            Ok(statement.query_row([], |row| Ok((row.get(0)?, NanoUsd(row.get(1)?))))?)
+        })
+    }
+}

@@ -1,0 +1,249 @@
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{mpsc, oneshot};
+
+use super::StoreError;
+
+/// Most commands that one commit carries.
+const GROUP: usize = 256;
+/// Commands that may wait for the writer before callers wait too.
+const QUEUE: usize = 1024;
+/// How long to wait for another process's write lock.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// What survives a power loss.
+#[derive(Clone, Copy)]
+pub(super) enum Durability {
+    /// Everything acknowledged.
+    Full,
+    /// Everything up to some recent moment; never a damaged database.
+    Normal,
+}
+
+/// Tells the caller of one command how the group's commit went.
+type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// Is handed the open transaction, or why there is none.
+type Command = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Reply + Send>;
+
+/// One SQLite file with its writer thread and its readers.
+pub(super) struct Database {
+    commands: Option<mpsc::Sender<Command>>,
+    writer: Option<JoinHandle<()>>,
+    readers: Mutex<Vec<Connection>>,
+    path: PathBuf,
+}
+
+impl Database {
+    pub(super) fn open(path: &Path, schema: &[&str], durability: Durability) -> Result<Self, StoreError> {
+        let unusable = |error: rusqlite::Error| match StoreError::from(error) {
+            StoreError::Failed { reason } => StoreError::Unusable { path: path.to_owned(), reason },
+            other => other,
+        };
+        let mut connection = Connection::open(path).map_err(unusable)?;
+        connection.busy_timeout(BUSY).map_err(unusable)?;
+        let synchronous = match durability {
+            Durability::Full => "FULL",
+            Durability::Normal => "NORMAL",
+        };
+        connection
+            .execute_batch(&format!(
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA foreign_keys=ON;
+                 PRAGMA cache_size=-8192; PRAGMA journal_size_limit=67108864;"
+            ))
+            .map_err(unusable)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        migrate(&mut connection, schema, path)?;
+        let (commands, queue) = mpsc::channel(QUEUE);
+        let writer = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || write_groups(&connection, queue))
+            .map_err(|error| StoreError::Unusable { path: path.to_owned(), reason: error.to_string() })?;
+        Ok(Self { commands: Some(commands), writer: Some(writer), readers: Mutex::default(), path: path.to_owned() })
+    }
+
+    /// Runs `command` in the next group and returns what it returned, after COMMIT.
+    ///
+    /// A command that fails is rolled back alone; the others of its group are not touched.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.submit(command).await?.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Hands `command` to the writer; the receiver hears after COMMIT. Commands are carried out in the order handed in.
+    pub(super) async fn submit<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
+        let (sender, receiver) = oneshot::channel();
+        let command: Command = Box::new(move |connection| {
+            let outcome = connection.and_then(|connection| in_savepoint(connection, command));
+            Box::new(move |commit| {
+                // A caller that went away does not need the answer.
+                let _ = sender.send(commit.and(outcome));
+            })
+        });
+        let commands = self.commands.as_ref().ok_or(StoreError::Closed)?;
+        commands.send(command).await.map_err(|_| StoreError::Closed)?;
+        Ok(receiver)
+    }
+
+    /// Runs `query` on a read-only connection that sees everything committed before.
+    pub(super) fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match pooled {
+            Some(connection) => connection,
+            None => self.reader()?,
+        };
+        let outcome = query(&connection);
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        outcome
+    }
+
+    fn reader(&self) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.commands = None;
+        if let Some(writer) = self.writer.take() {
+            // A panic of the writer was reported when it happened.
+            let _ = writer.join();
+        }
+    }
+}
+
+fn in_savepoint<T>(
+    connection: &Connection,
+    command: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    connection.prepare_cached("SAVEPOINT command")?.execute([])?;
+    let outcome = command(connection);
+    if outcome.is_err() {
+        connection.prepare_cached("ROLLBACK TO command")?.execute([])?;
+    }
+    connection.prepare_cached("RELEASE command")?.execute([])?;
+    outcome
+}
+
+fn write_groups(connection: &Connection, mut queue: mpsc::Receiver<Command>) {
+    while let Some(first) = queue.blocking_recv() {
+        let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
+        if let Err(error) = begun {
+            tracing::error!(%error, "no write transaction could be begun");
+            first(Err(error.clone()))(Err(error));
+            continue;
+        }
+        let mut replies = vec![first(Ok(connection))];
+        while replies.len() < GROUP {
+            match queue.try_recv() {
+                Ok(command) => replies.push(command(Ok(connection))),
+                Err(_) => break,
+            }
+        }
+        let committed = connection.execute_batch("COMMIT").map_err(StoreError::from);
+        if let Err(error) = &committed {
+            tracing::error!(%error, commands = replies.len(), "a group of writes was not committed");
+            if !connection.is_autocommit() {
+                let _ = connection.execute_batch("ROLLBACK");
+            }
+        }
+        for reply in replies {
+            reply(committed.clone());
+        }
+    }
+}
+
+fn migrate(connection: &mut Connection, schema: &[&str], path: &Path) -> Result<(), StoreError> {
+    let version = |connection: &Connection| -> Result<usize, rusqlite::Error> {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0))
+    };
+    let found = version(connection)?;
+    if found > schema.len() {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: schema.len() });
+    }
+    if found == schema.len() {
+        return Ok(());
+    }
+    // Another process may migrate at the same moment: look again under the write lock.
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let found = version(&transaction)?;
+    for step in schema.iter().skip(found) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", schema.len().max(found))?;
+    Ok(transaction.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &[&str] = &["CREATE TABLE things (name TEXT PRIMARY KEY) STRICT;"];
+
+    fn open(directory: &tempfile::TempDir) -> Database {
+        Database::open(&directory.path().join("test.db"), SCHEMA, Durability::Full).unwrap()
+    }
+
+    async fn insert(database: &Database, name: &'static str) -> Result<(), StoreError> {
+        database
+            .write(move |connection| {
+                connection.execute("INSERT INTO things VALUES (?1)", [name])?;
+                Ok(())
+            })
+            .await
+    }
+
+    fn count(database: &Database) -> i64 {
+        database
+            .read(|connection| Ok(connection.query_row("SELECT count(*) FROM things", [], |row| row.get(0))?))
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_failing_command_does_not_take_its_group_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = open(&directory);
+        let (first, twice, other) =
+            tokio::join!(insert(&database, "a"), insert(&database, "a"), insert(&database, "b"));
+        assert!(first.is_ok() && other.is_ok());
+        assert!(matches!(twice, Err(StoreError::Failed { .. })));
+        assert_eq!(count(&database), 2);
+    }
+
+    #[tokio::test]
+    async fn what_was_acknowledged_is_there_after_reopening() {
+        let directory = tempfile::tempdir().unwrap();
+        insert(&open(&directory), "a").await.unwrap();
+        assert_eq!(count(&open(&directory)), 1);
+    }
+
+    #[test]
+    fn a_store_from_a_newer_version_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("test.db");
+        drop(open(&directory));
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 9).unwrap();
+        let refused = Database::open(&path, SCHEMA, Durability::Full);
+        assert!(matches!(refused, Err(StoreError::Newer { found: 9, known: 1, .. })));
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("test.db");
+        std::fs::write(&path, "this is a text file, and a long enough one to have a header of its own").unwrap();
+        assert!(matches!(Database::open(&path, SCHEMA, Durability::Full), Err(StoreError::Unusable { .. })));
+    }
+}

@@ -1,0 +1,115 @@
+//! The schemas, as append-only lists of steps: a released step is never edited, a change is a new step.
+
+/// Schema of the main database.
+pub(super) const MAIN: &[&str] = &[
+    // 1: knowledge base, calls, runs.
+    "
+    CREATE TABLE documents (
+        scope TEXT NOT NULL,
+        id TEXT NOT NULL,
+        source TEXT NOT NULL,
+        title TEXT NOT NULL,
+        content_hash TEXT NOT NULL,
+        reading TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        modified_ms INTEGER NOT NULL,
+        chunks INTEGER NOT NULL,
+        words INTEGER NOT NULL,
+        ingested_ms INTEGER NOT NULL,
+        removed INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (scope, id)
+    ) STRICT;
+    CREATE TABLE chunks (
+        scope TEXT NOT NULL,
+        id TEXT NOT NULL,
+        document TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        heading TEXT NOT NULL,
+        body TEXT NOT NULL,
+        content_hash TEXT NOT NULL,
+        words INTEGER NOT NULL,
+        PRIMARY KEY (scope, id)
+    ) STRICT;
+    CREATE INDEX chunks_by_document ON chunks (document, scope, position);
+    CREATE TABLE knowledge (
+        scope TEXT PRIMARY KEY,
+        version TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE calls (
+        id TEXT PRIMARY KEY,
+        ticket TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        endpoint TEXT NOT NULL,
+        task TEXT NOT NULL,
+        prompt TEXT NOT NULL,
+        release TEXT NOT NULL,
+        model TEXT NOT NULL,
+        started_at TEXT NOT NULL,
+        latency_ms REAL NOT NULL,
+        status TEXT NOT NULL,
+        error TEXT,
+        finish_reason TEXT,
+        input_tokens INTEGER,
+        output_tokens INTEGER,
+        cost_nanousd INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE runs (
+        key INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        status TEXT NOT NULL,
+        started_at TEXT NOT NULL,
+        finished_at TEXT,
+        gold_set TEXT NOT NULL,
+        gold_path TEXT NOT NULL,
+        gold_hash TEXT NOT NULL,
+        release_number INTEGER NOT NULL,
+        release_hash TEXT NOT NULL,
+        planned INTEGER NOT NULL,
+        details TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE results (
+        run INTEGER NOT NULL REFERENCES runs (key) ON DELETE CASCADE,
+        kind TEXT NOT NULL,
+        cluster TEXT NOT NULL,
+        case_id TEXT NOT NULL,
+        repeat INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        score REAL,
+        weight REAL NOT NULL,
+        answerable INTEGER NOT NULL,
+        critical INTEGER NOT NULL,
+        tags TEXT NOT NULL,
+        question TEXT NOT NULL,
+        expected TEXT NOT NULL,
+        answer TEXT NOT NULL,
+        citations TEXT NOT NULL,
+        refused INTEGER NOT NULL,
+        confidence REAL,
+        path TEXT,
+        model TEXT,
+        latency_ms REAL,
+        cost_nanousd INTEGER,
+        input_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL,
+        calls INTEGER NOT NULL,
+        grades TEXT NOT NULL,
+        error TEXT,
+        PRIMARY KEY (run, kind, cluster, case_id, repeat)
+    ) STRICT;
+    ",
+];
+
+/// Schema of the cache database.
+pub(super) const CACHE: &[&str] = &[
+    // 1: exact answer cache.
+    "
+    CREATE TABLE answers (
+        key TEXT PRIMARY KEY,
+        scope TEXT NOT NULL,
+        stored_at_ms INTEGER NOT NULL,
+        expires_at_ms INTEGER NOT NULL,
+        answer TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX answers_by_expiry ON answers (expires_at_ms);
+    ",
+];
