@@ -4,7 +4,17 @@
 //! The modules form a house of levels; a module imports only modules of a lower level
 //! (see `ARCHITECTURE.md`, enforced by `tests/house.rs`).
 
+pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod eval;
+pub mod gold;
+pub mod kb;
+pub mod pipeline;
+pub mod prompts;
+pub mod providers;
+pub mod proxy;
+pub mod report;
+pub mod stats;
 pub mod store;
 pub mod text;

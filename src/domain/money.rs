@@ -10,7 +10,7 @@ use super::Usage;
 ///
 /// Prices per million tokens are exact in this unit ($0.15 per million = 150 a token), so sums never round.
 /// The range is about ±9.2 billion dollars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct NanoUsd(pub i64);
 
@@ -94,7 +94,7 @@ impl Sum for NanoUsd {
 }
 
 /// What a model's tokens cost, in nano-dollars a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
     /// Nano-dollars an input token ($0.15 per million tokens = 150).

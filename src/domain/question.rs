@@ -6,7 +6,7 @@ use super::{NanoUsd, TicketId, Usage};
 pub const TENANT_SHARED: &str = "shared";
 
 /// One question put to the assistant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Question {
     /// The ticket that all calls made for this question belong to.
     pub ticket: TicketId,
@@ -23,7 +23,7 @@ pub struct Question {
 }
 
 /// Where the passages come from that the models see.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "from")]
 pub enum PassageChoice {
     /// From retrieval, as the release says. The only choice outside evaluation.
@@ -40,7 +40,7 @@ pub enum PassageChoice {
 }
 
 /// One passage of the knowledge base, as retrieved.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Passage {
     /// The chunk's stable id: the document's id, `#`, and the anchor of its heading.
     pub chunk: String,
@@ -55,7 +55,7 @@ pub struct Passage {
 }
 
 /// Which stage of the pipeline answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerPath {
     /// The exact cache.
@@ -87,7 +87,7 @@ impl AnswerPath {
 }
 
 /// What the assistant answered, and what it took.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Answer {
     /// The ticket it belongs to.
     pub ticket: TicketId,
@@ -118,7 +118,7 @@ pub struct Answer {
 }
 
 /// One step of the pipeline.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Step {
     /// Its name: `normalize`, `exact_cache`, `retrieve`, `small`, `large`, …
     pub name: String,

@@ -71,7 +71,7 @@ pub enum DocumentChange {
 }
 
 /// What the knowledge base holds of one source in one scope.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct SourceSummary {
     /// The source's name.
     pub source: String,

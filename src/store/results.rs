@@ -58,7 +58,7 @@ pub struct CaseResult {
 }
 
 /// What one grader said of one answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GradeRow {
     /// The grader's name, such as `token_f1`.
     pub grader: String,
@@ -93,7 +93,7 @@ impl CaseKind {
 }
 
 /// Whether an answer came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CaseStatus {
     /// An answer (or a refusal) came and was graded.

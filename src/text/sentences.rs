@@ -7,8 +7,10 @@ pub fn sentences(text: &str) -> Vec<&str> {
     text.lines().flat_map(line_sentences).collect()
 }
 
-const ABBREVIATIONS: &[&str] =
-    &["e.g.", "i.e.", "etc.", "vs.", "cf.", "no.", "fig.", "mr.", "mrs.", "ms.", "dr.", "st.", "approx.", "incl.", "resp."];
+const ABBREVIATIONS: &[&str] = &[
+    "e.g.", "i.e.", "etc.", "vs.", "cf.", "no.", "fig.", "mr.", "mrs.", "ms.", "dr.", "st.", "approx.", "incl.",
+    "resp.",
+];
 
 fn line_sentences(line: &str) -> Vec<&str> {
     let line = without_list_marker(line.trim());
@@ -91,6 +93,9 @@ mod tests {
 
     #[test]
     fn quotes_and_brackets_stay_with_their_sentence() {
-        assert_eq!(sentences("He said \"no.\" Then left. (It rained.) Fine."), ["He said \"no.\"", "Then left.", "(It rained.)", "Fine."]);
+        assert_eq!(
+            sentences("He said \"no.\" Then left. (It rained.) Fine."),
+            ["He said \"no.\"", "Then left.", "(It rained.)", "Fine."]
+        );
     }
 }

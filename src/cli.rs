@@ -1,0 +1,144 @@
+//! L9: the command line: one file a command, exit codes, progress, log set-up; the only writer to stdout.
+//!
+//! A command is a thin shell around an operation: it reads its arguments, calls the operation, writes the outcome in
+//! the wanted format, and turns the outcome into an exit code.
+
+mod app;
+mod ask;
+mod compare;
+mod completions;
+mod doctor;
+mod eval;
+mod failure;
+mod gold;
+mod init;
+mod kb;
+mod logging;
+mod man;
+mod output;
+mod progress;
+mod prompts;
+mod runs;
+mod schema;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use failure::{Code, Failure};
+use output::Output;
+
+/// Evaluation, load testing and cost governance for AI support assistants.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, max_term_width = 100, after_help = EXIT_CODES, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done, and every check passed
+  1  a check failed
+  2  wrong usage or configuration
+  3  could not run (store, network, provider, interrupted)
+  4  inconclusive: not enough evidence for a verdict";
+
+/// Options of every command.
+#[derive(Debug, Args)]
+struct Global {
+    /// The project: a directory with tollgate.toml [default: the nearest one at or above the current directory]
+    #[arg(long, short = 'C', global = true, value_name = "DIR", env = "TOLLGATE_PROJECT", help_heading = "Global options")]
+    project: Option<PathBuf>,
+    /// How the result is written
+    #[arg(long, global = true, value_enum, default_value_t = FormatArg::Human, help_heading = "Global options")]
+    format: FormatArg,
+    /// Write the result to FILE instead of stdout; on failure the file is left as it was
+    #[arg(long, short, global = true, value_name = "FILE", help_heading = "Global options")]
+    output: Option<PathBuf>,
+    /// No progress and no notes on stderr, only errors
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    quiet: bool,
+    /// More log lines on stderr; twice for all of them
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    verbose: u8,
+    /// How log lines look [default: `log.format` of tollgate.toml]
+    #[arg(long, global = true, value_enum, help_heading = "Global options")]
+    log_format: Option<LogFormatArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatArg {
+    Human,
+    Json,
+    Markdown,
+    Junit,
+    Csv,
+    Html,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormatArg {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::InitArgs),
+    Ask(ask::AskArgs),
+    #[command(subcommand)]
+    Kb(kb::KbCommand),
+    #[command(subcommand)]
+    Prompts(prompts::PromptsCommand),
+    Eval(eval::EvalArgs),
+    #[command(subcommand)]
+    Runs(runs::RunsCommand),
+    Compare(compare::CompareArgs),
+    #[command(subcommand)]
+    Gold(gold::GoldCommand),
+    Doctor(doctor::DoctorArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
+
+/// Parses the arguments, runs the command, and says how it went.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A reader that went away is no reason to complain.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let output = Output::new(&cli.global);
+    match run(cli, &output) {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            output.fail(&failure);
+            failure.code.into()
+        }
+    }
+}
+
+fn run(cli: Cli, output: &Output) -> Result<Code, Failure> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Init(args) => init::run(&args, output),
+        Command::Schema(args) => schema::run(&args, output),
+        Command::Completions(args) => completions::run(&args, output),
+        Command::Man(args) => man::run(&args, output),
+        Command::Doctor(args) => doctor::run(&args, global, output),
+        Command::Gold(command) => gold::run(command, global, output),
+        Command::Prompts(command) => prompts::run(command, global, output),
+        Command::Ask(args) => app::with(global, output, async |app| ask::run(&args, app, output).await),
+        Command::Kb(command) => app::with(global, output, async |app| kb::run(command, app, output).await),
+        Command::Eval(args) => app::with(global, output, async |app| eval::run(&args, app, output).await),
+        Command::Runs(command) => app::with(global, output, async |app| runs::run(command, app, output).await),
+        Command::Compare(args) => app::with(global, output, async |app| compare::run(&args, app, output).await),
+    }
+}

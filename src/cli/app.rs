@@ -1,0 +1,133 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::failure::{Code, Failure};
+use super::output::Output;
+use super::{Global, logging};
+use crate::config::{self, Config, LogFormat};
+use crate::domain::{Clock, IdSource, SystemClock};
+use crate::kb::{KnowledgeBase, SyncReport};
+use crate::pipeline::{Local, Parts};
+use crate::prompts::{CompiledPrompt, Library, Release};
+use crate::proxy::Proxy;
+use crate::store::Store;
+
+/// The prompt that answers tickets.
+const ANSWER_PROMPT: &str = "answer";
+
+/// An opened project: what most commands start from.
+pub(super) struct App {
+    pub(super) config: Config,
+    pub(super) store: Arc<Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<IdSource>,
+}
+
+/// The assistant of the project's release, ready to be asked.
+pub(super) struct Ready {
+    pub(super) assistant: Local,
+    pub(super) release: Arc<Release>,
+    pub(super) proxy: Arc<Proxy>,
+}
+
+/// Finds and reads the project.
+pub(super) fn load_config(global: &Global) -> Result<Config, Failure> {
+    let root = match &global.project {
+        Some(directory) => directory.clone(),
+        None => {
+            let here = std::env::current_dir()
+                .map_err(|error| Failure::could_not_run(format!("cannot tell the current directory: {error}")))?;
+            config::find_project(&here).ok_or_else(|| {
+                Failure::usage(
+                    format!("no {} in {} or above it", config::FILE_NAME, here.display()),
+                    "`tollgate init` makes a project here; `-C DIR` names one elsewhere",
+                )
+            })?
+        }
+    };
+    Ok(config::load(&root, &config::process_environment())?)
+}
+
+/// Opens the project and runs `command` in it.
+pub(super) fn with(
+    global: &Global,
+    output: &Output,
+    command: impl AsyncFnOnce(&App) -> Result<Code, Failure>,
+) -> Result<Code, Failure> {
+    let config = load_config(global)?;
+    logging::start(output.log_format.unwrap_or(config.log_format), global.quiet, output.verbose);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::could_not_run(format!("cannot start threads: {error}")))?;
+    let store = Arc::new(Store::open(&config.store_path)?);
+    let app = App { config, store, clock: Arc::new(SystemClock::new()), ids: Arc::new(IdSource::from_system()) };
+    runtime.block_on(command(&app))
+}
+
+/// Log set-up for commands that do not open the store.
+pub(super) fn start_logging(output: &Output) {
+    logging::start(output.log_format.unwrap_or(LogFormat::Text), false, output.verbose);
+}
+
+/// Where a project keeps its prompts.
+pub(super) fn prompts_directory(config: &Config) -> PathBuf {
+    config.root.join("prompts")
+}
+
+/// The release: the fold of all migrations on disk.
+pub(super) fn release(config: &Config) -> Result<(Release, CompiledPrompt), Failure> {
+    let directory = prompts_directory(config);
+    let library = Library::open(&directory)?;
+    let migrations = crate::prompts::read_migrations(&directory.join("migrations"))?;
+    let release = Release::fold(&migrations, &library)?;
+    let version = release.prompts.get(ANSWER_PROMPT).copied().unwrap_or(1);
+    let prompt = library.get(ANSWER_PROMPT, version)?.compile()?;
+    Ok((release, prompt))
+}
+
+impl App {
+    pub(super) fn knowledge_base(&self) -> Result<KnowledgeBase, Failure> {
+        let (kb, root) = (self.config.kb.clone(), self.config.root.clone());
+        Ok(KnowledgeBase::open(kb, root, Arc::clone(&self.store), Arc::clone(&self.clock))?)
+    }
+
+    /// The assistant of the release on disk, with its knowledge base brought up to date.
+    pub(super) async fn ready(&self, endpoint: &'static str, output: &Output) -> Result<Ready, Failure> {
+        let (release, prompt) = release(&self.config)?;
+        let release = Arc::new(release);
+        let (store, clock, ids) = (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.ids));
+        let proxy = Arc::new(Proxy::new(&self.config.providers, Arc::clone(&store), Arc::clone(&clock), ids));
+        for model in [&release.stages.small, &release.stages.large].into_iter().flatten() {
+            proxy.check(model)?;
+        }
+        let kb = Arc::new(self.knowledge_base()?);
+        let synced = super::progress::sync(&kb, &[], false, output).await?;
+        note_sync(&synced, output);
+        let parts = Parts {
+            release: Arc::clone(&release),
+            prompt,
+            kb,
+            proxy: Arc::clone(&proxy),
+            store,
+            clock,
+            endpoint,
+        };
+        Ok(Ready { assistant: Local::new(parts), release, proxy })
+    }
+}
+
+fn note_sync(report: &SyncReport, output: &Output) {
+    if report.is_change() {
+        output.note(&format!(
+            "knowledge base brought up to date: {} added, {} changed, {} removed, {} chunks",
+            report.added.len(),
+            report.changed.len(),
+            report.removed.len(),
+            report.chunks
+        ));
+    }
+    for skipped in &report.skipped {
+        output.note(&format!("skipped {}: {}", skipped.document, skipped.reason));
+    }
+}

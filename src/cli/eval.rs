@@ -1,0 +1,298 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::app::{App, Ready};
+use super::failure::{Code, Failure};
+use super::output::Output;
+use super::progress::EvalBar;
+use crate::config::Bounds;
+use crate::domain::{NanoUsd, RunId, rfc3339};
+use crate::eval::grade::{Graders, validate};
+use crate::eval::{self, Detail, DryRun, Engine, EvalOptions, EvalReport, Plan, Replay, RunDetails};
+use crate::gold::{self, Check, GoldSet};
+use crate::report::Format;
+use crate::store::{RunRow, RunStatus};
+
+/// Replay a gold set and grade the answers
+///
+/// Every finished case is durable at once. After Ctrl-C, a crash or a kill, `--resume` continues where it stopped.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tollgate eval
+  tollgate eval gold_sets/manual.jsonl --filter tag:cost --repeats 5
+  tollgate eval --fail-under 0.45 --format junit -o results.xml
+  tollgate eval --resume latest")]
+pub(super) struct EvalArgs {
+    /// The gold set [default: `eval.gold_set` of tollgate.toml]
+    gold_set: Option<PathBuf>,
+    /// Only cases that meet all of these: tag:T, tag:A,B (one of them), -tag:T, id:GLOB, -id:GLOB
+    #[arg(long, value_name = "CONDITION", allow_hyphen_values = true)]
+    filter: Vec<String>,
+    /// Only the first N of the selected cases
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Ask each case K times
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    repeats: u32,
+    /// Cases under way at a time [default: `eval.concurrency`]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_024))]
+    concurrency: Option<u64>,
+    /// Makes whatever is random repeatable
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+    /// Let the answer caches answer (they are bypassed otherwise)
+    #[arg(long)]
+    cache: bool,
+    /// Continue this run: an id, the beginning or end of one, or `latest` (the latest that is not complete)
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["filter", "limit", "repeats", "seed", "cache", "dry_run"])]
+    resume: Option<String>,
+    /// Only say how many cases, calls, tokens and dollars it would take
+    #[arg(long)]
+    dry_run: bool,
+    /// Begin no further case once this much is spent, in dollars
+    #[arg(long, value_name = "USD", value_parser = parse_dollars)]
+    max_cost: Option<NanoUsd>,
+    /// Exit 1 when the score is below this
+    #[arg(long, value_name = "SCORE", value_parser = parse_score)]
+    fail_under: Option<f64>,
+    /// Measure floor and ceiling: random passages, and passages of the right documents [default: `eval.bounds`]
+    #[arg(long, value_enum)]
+    bounds: Option<BoundsArg>,
+    /// Cases with the lowest scores shown in full
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    worst: usize,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum BoundsArg {
+    /// When every model is offline, so that it costs nothing
+    Auto,
+    Always,
+    Never,
+}
+
+fn parse_dollars(text: &str) -> Result<NanoUsd, String> {
+    NanoUsd::parse_dollars(text).filter(|amount| *amount > NanoUsd::ZERO).ok_or_else(|| "write dollars, such as 2.50".to_owned())
+}
+
+fn parse_score(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|score| (0.0..=1.0).contains(score)).ok_or_else(|| "write a score from 0 to 1".to_owned())
+}
+
+/// What a report must hold for this format.
+pub(super) fn detail(output: &Output, worst: usize) -> Detail {
+    Detail { worst, every_case: matches!(output.format(), Format::Csv | Format::Junit) }
+}
+
+pub(super) async fn run(args: &EvalArgs, app: &App, output: &Output) -> Result<Code, Failure> {
+    let stored = args.resume.as_deref().map(|wanted| find_resumable(app, wanted)).transpose()?;
+    if let Some(run) = stored.as_ref().filter(|run| run.status == RunStatus::Complete) {
+        output.note(&format!("{} is complete; nothing is left to ask", run.id));
+        return report(args, app, output, run);
+    }
+    let set = open_set(args, app, stored.as_ref())?;
+    let ready = app.ready("eval", output).await?;
+    let knowledge = app.store.knowledge_version(None)?;
+    let plan = match &stored {
+        Some(run) => Plan::resume(set, run, &ready.release, &knowledge)?,
+        None => Plan::new(set, &options(args, app, &ready)?, &ready.release, knowledge)?,
+    };
+    if args.dry_run {
+        output.write(&estimate(&plan, &ready)?)?;
+        return Ok(Code::Pass);
+    }
+    let run = match stored {
+        Some(run) => run,
+        None => start(app, &plan, &ready).await?,
+    };
+    let resumed = args.resume.is_some();
+    let status = replay(args, app, output, ready, &plan, run.id, resumed).await?;
+    let finished_at = (status == RunStatus::Complete).then(|| rfc3339(app.clock.now()));
+    app.store.end_run(run.id, status, finished_at.clone()).await?;
+    report(args, app, output, &RunRow { status, finished_at, ..run })
+}
+
+fn find_resumable(app: &App, wanted: &str) -> Result<RunRow, Failure> {
+    if wanted != "latest" {
+        return Ok(app.store.find_run(wanted)?);
+    }
+    let open = app.store.runs(u64::from(u32::MAX))?.into_iter().find(|run| run.status != RunStatus::Complete);
+    open.ok_or_else(|| Failure::usage("no stored run is incomplete", "`tollgate runs list` shows the stored runs"))
+}
+
+/// Opens the gold set that is to be replayed, and refuses one that has changed since it was frozen.
+fn open_set(args: &EvalArgs, app: &App, stored: Option<&RunRow>) -> Result<GoldSet, Failure> {
+    let path = match (&args.gold_set, stored, &app.config.eval.gold_set) {
+        (Some(path), ..) => path.clone(),
+        (None, Some(run), _) => PathBuf::from(&run.gold_path),
+        (None, None, Some(path)) => path.clone(),
+        (None, None, None) => {
+            return Err(Failure::usage("no gold set is given", "name one, or set `eval.gold_set` in tollgate.toml"));
+        }
+    };
+    let set = GoldSet::open(&path, validate_check)?;
+    gold::require_unchanged(&set)?;
+    Ok(set)
+}
+
+/// Judges a grader's settings while a gold set is read.
+pub(super) fn validate_check(check: &Check) -> Result<(), String> {
+    validate(check).map_err(|error| error.to_string())
+}
+
+fn options(args: &EvalArgs, app: &App, ready: &Ready) -> Result<EvalOptions, Failure> {
+    let settings = &app.config.eval;
+    let bounds = match args.bounds {
+        Some(BoundsArg::Auto) => Bounds::Auto,
+        Some(BoundsArg::Always) => Bounds::Always,
+        Some(BoundsArg::Never) => Bounds::Never,
+        None => settings.bounds,
+    };
+    let retrieves = ready.release.retrieval.mode != crate::prompts::RetrievalMode::Off;
+    let mut offline = true;
+    for model in [&ready.release.stages.small, &ready.release.stages.large].into_iter().flatten() {
+        offline &= ready.proxy.is_offline(model)?;
+    }
+    Ok(EvalOptions {
+        filters: args.filter.clone(),
+        limit: args.limit,
+        repeats: args.repeats,
+        concurrency: args.concurrency.map_or(settings.concurrency, |number| number as usize),
+        seed: args.seed,
+        use_cache: args.cache,
+        max_cost: args.max_cost,
+        bounds: retrieves
+            && match bounds {
+                Bounds::Auto => offline,
+                Bounds::Always => true,
+                Bounds::Never => false,
+            },
+    })
+}
+
+async fn start(app: &App, plan: &Plan, ready: &Ready) -> Result<RunRow, Failure> {
+    let path = plan.set.path.strip_prefix(&app.config.root).unwrap_or(&plan.set.path);
+    let run = RunRow {
+        id: app.ids.next::<RunId>(&*app.clock),
+        status: RunStatus::Running,
+        started_at: rfc3339(app.clock.now()),
+        finished_at: None,
+        gold_set: plan.set.name.clone(),
+        gold_path: path.display().to_string(),
+        gold_hash: plan.set.hash.clone(),
+        release_number: ready.release.number,
+        release_hash: ready.release.hash.clone(),
+        planned: plan.planned(),
+        details: serde_json::to_string(&plan.details)
+            .map_err(|error| Failure::could_not_run(format!("the run's settings cannot be stored: {error}")))?,
+    };
+    app.store.start_run(run.clone()).await?;
+    Ok(run)
+}
+
+async fn replay(
+    args: &EvalArgs,
+    app: &App,
+    output: &Output,
+    ready: Ready,
+    plan: &Plan,
+    run: RunId,
+    resumed: bool,
+) -> Result<RunStatus, Failure> {
+    let engine = Arc::new(Engine {
+        assistant: Arc::new(ready.assistant),
+        graders: Arc::new(Graders::new(&app.config.root)),
+        store: Arc::clone(&app.store),
+        clock: Arc::clone(&app.clock),
+        ids: Arc::clone(&app.ids),
+    });
+    let (stopper, stop) = watch::channel(false);
+    let mut watcher = JoinSet::new();
+    watcher.spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            let _ = stopper.send(true);
+        }
+        // Kept alive so that nobody takes a dropped sender for a wish to stop.
+        std::future::pending::<()>().await;
+    });
+    let bar = EvalBar::new(output);
+    let progress = |progress: &eval::Progress| bar.show(progress);
+    let replay = Replay { plan, run, resumed, max_cost: args.max_cost, stop, progress: &progress };
+    let status = engine.replay(replay).await;
+    bar.finish();
+    watcher.shutdown().await;
+    if status.is_err() {
+        output.note(&format!("what was finished is stored; continue with `tollgate eval --resume {run}`"));
+    }
+    Ok(status?)
+}
+
+fn report(args: &EvalArgs, app: &App, output: &Output, run: &RunRow) -> Result<Code, Failure> {
+    let report = eval::summarize(&app.store, run, detail(output, args.worst))?;
+    output.write(&report)?;
+    Ok(exit_code(args, output, &report))
+}
+
+fn exit_code(args: &EvalArgs, output: &Output, report: &EvalReport) -> Code {
+    if report.status != RunStatus::Complete {
+        output.note(&format!("{}; continue with `tollgate eval --resume {}`", report.status.as_str(), report.run));
+        return Code::CouldNotRun;
+    }
+    let Some(score) = &report.score else {
+        output.note("no case has a score");
+        return Code::CouldNotRun;
+    };
+    match args.fail_under {
+        Some(limit) if score.estimate < limit => {
+            output.note(&format!("score {:.4} is below {limit}", score.estimate));
+            Code::Failed
+        }
+        _ => Code::Pass,
+    }
+}
+
+/// Cases whose prompts are measured for an estimate.
+const SAMPLE: usize = 20;
+
+fn estimate(plan: &Plan, ready: &Ready) -> Result<DryRun, Failure> {
+    let mut sizes: Vec<u64> = Vec::new();
+    let mut bounded = 0;
+    for case in plan.cases().map_err(eval::EvalError::from)? {
+        let case = case.map_err(eval::EvalError::from)?;
+        bounded += 2 * u64::from(plan.has_bounds(&case));
+        if sizes.len() < SAMPLE {
+            sizes.push(ready.assistant.prompt_words(&case.question)?);
+        }
+    }
+    sizes.sort_unstable();
+    let input = sizes.get(sizes.len() / 2).copied().unwrap_or(0);
+    let stages = &ready.release.stages;
+    let models: Vec<&String> = [&stages.small, &stages.large].into_iter().flatten().collect();
+    let questions = plan.planned() + bounded;
+    let output_tokens = ready.assistant.max_output_tokens();
+    let usage = crate::domain::Usage { input: crate::domain::Tokens(input), output: crate::domain::Tokens(output_tokens) };
+    let mut costs = Vec::new();
+    for model in &models {
+        let each = ready.proxy.price(model)?.cost(usage).map_err(crate::proxy::ProxyError::from)?;
+        costs.push(NanoUsd(each.0.saturating_mul(i64::try_from(questions).unwrap_or(i64::MAX))));
+    }
+    let RunDetails { selected, repeats, .. } = plan.details;
+    Ok(DryRun {
+        gold_set: plan.set.name.clone(),
+        gold_hash: plan.set.hash.clone(),
+        release: ready.release.number,
+        cases: selected,
+        repeats,
+        bound_questions: bounded,
+        calls_at_least: questions,
+        calls_at_most: questions * models.len() as u64,
+        input_tokens_per_call: usage.input,
+        output_tokens_per_call: usage.output,
+        cost_at_least_nanousd: costs.first().copied().unwrap_or_default(),
+        cost_at_most_nanousd: costs.into_iter().sum(),
+    })
+}

@@ -1,0 +1,179 @@
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::eval::EvalError;
+use crate::gold::{GoldError, ImportError};
+use crate::kb::KbError;
+use crate::pipeline::AssistantError;
+use crate::prompts::PromptError;
+use crate::proxy::ProxyError;
+use crate::report::ReportError;
+use crate::store::StoreError;
+
+/// How a command ended; the same for every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Code {
+    /// Done, and every check passed.
+    Pass,
+    /// A check failed.
+    Failed,
+    /// Wrong usage or configuration.
+    Usage,
+    /// Could not run.
+    CouldNotRun,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(match code {
+            Code::Pass => 0,
+            Code::Failed => 1,
+            Code::Usage => 2,
+            Code::CouldNotRun => 3,
+        })
+    }
+}
+
+/// Why a command reached no outcome: the message, the next step, the exit code.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) code: Code,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code: Code::Usage, message: message.into(), hint: Some(hint.into()) }
+    }
+
+    pub(super) fn could_not_run(message: impl Into<String>) -> Self {
+        Self { code: Code::CouldNotRun, message: message.into(), hint: None }
+    }
+
+    fn with(code: Code, error: &dyn std::error::Error, hint: Option<String>) -> Self {
+        Self { code, message: error.to_string(), hint }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::with(Code::Usage, &error, None)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let code = if matches!(error, StoreError::NoSuchRun { .. }) { Code::Usage } else { Code::CouldNotRun };
+        let hint = error.hint().map(str::to_owned);
+        Self::with(code, &error, hint)
+    }
+}
+
+impl From<GoldError> for Failure {
+    fn from(error: GoldError) -> Self {
+        let unreadable = matches!(&error, GoldError::Unwritable { .. } | GoldError::ChangedUnderneath { .. });
+        let hint = error.hint();
+        Self::with(if unreadable { Code::CouldNotRun } else { Code::Usage }, &error, hint)
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        let hint = error.hint();
+        Self::with(Code::Usage, &error, hint)
+    }
+}
+
+impl From<PromptError> for Failure {
+    fn from(error: PromptError) -> Self {
+        let hint = error.hint();
+        Self::with(Code::Usage, &error, hint)
+    }
+}
+
+impl From<ProxyError> for Failure {
+    fn from(error: ProxyError) -> Self {
+        match error {
+            ProxyError::Store(store) => store.into(),
+            ProxyError::Unqualified { .. } | ProxyError::UnknownProvider { .. } | ProxyError::UnknownModel { .. } => {
+                let hint = "name a model of a `[providers.NAME.models.MODEL]` table in the release's `stages.*`";
+                Self::with(Code::Usage, &error, Some(hint.to_owned()))
+            }
+            other => Self::with(Code::CouldNotRun, &other, None),
+        }
+    }
+}
+
+impl From<KbError> for Failure {
+    fn from(error: KbError) -> Self {
+        match error {
+            KbError::Store(store) => store.into(),
+            KbError::Index(_) => {
+                Self::with(Code::CouldNotRun, &error, Some("build it anew with `tollgate kb ingest --rebuild`".to_owned()))
+            }
+            KbError::SourceMissing { .. } => {
+                let hint = "restore it, or correct its `path` in tollgate.toml; nothing was removed";
+                Self::with(Code::Usage, &error, Some(hint.to_owned()))
+            }
+            KbError::UnknownDocument { .. } => {
+                Self::with(Code::Usage, &error, Some("`tollgate kb status --documents` lists them".to_owned()))
+            }
+            KbError::UnknownSource { .. } | KbError::TwoSources { .. } => {
+                Self::with(Code::Usage, &error, Some("see `[kb.sources]` in tollgate.toml".to_owned()))
+            }
+            KbError::Locked => Self::with(Code::CouldNotRun, &error, Some("wait for it to finish".to_owned())),
+            KbError::Unlistable { .. } | KbError::Lock { .. } => Self::with(Code::CouldNotRun, &error, None),
+        }
+    }
+}
+
+impl From<AssistantError> for Failure {
+    fn from(error: AssistantError) -> Self {
+        match error {
+            AssistantError::Store(store) => store.into(),
+            AssistantError::Proxy(proxy) => proxy.into(),
+            AssistantError::Knowledge(kb) => kb.into(),
+            AssistantError::Prompt(prompt) => prompt.into(),
+            AssistantError::EmptyQuestion => {
+                Self::with(Code::Usage, &error, Some("ask something: tollgate ask \"how do I …?\"".to_owned()))
+            }
+            AssistantError::QuestionTooLong { .. } => {
+                Self::with(Code::Usage, &error, Some("shorten it, or raise the limit in a migration".to_owned()))
+            }
+            AssistantError::NoModel => {
+                Self::with(Code::Usage, &error, Some("set `stages.small` or `stages.large` in a migration".to_owned()))
+            }
+            AssistantError::Output { .. } => {
+                let hint = "`--trace` shows the steps; a clearer prompt or another model may keep to the schema";
+                Self::with(Code::CouldNotRun, &error, Some(hint.to_owned()))
+            }
+        }
+    }
+}
+
+impl From<EvalError> for Failure {
+    fn from(error: EvalError) -> Self {
+        match error {
+            EvalError::Store(store) => store.into(),
+            EvalError::Gold(gold) => gold.into(),
+            EvalError::Details { .. } => Self::with(Code::CouldNotRun, &error, None),
+            other => {
+                let hint = other.hint();
+                Self::with(Code::Usage, &other, hint)
+            }
+        }
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::FormatUnsupported { .. } => {
+                Self::with(Code::Usage, &error, Some("every command writes human, json, markdown and html".to_owned()))
+            }
+            ReportError::Io(source) => Self::could_not_run(format!("cannot write the result: {source}")),
+            ReportError::Unserializable { .. } => Self::with(Code::CouldNotRun, &error, None),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use super::failure::Failure;
+use super::{FormatArg, Global, LogFormatArg};
+use crate::config;
+use crate::report::{self, Format, Render, Style};
+
+/// Columns when no terminal says how wide it is.
+const WIDTH: usize = 100;
+/// Columns that lines are kept to on a wider terminal.
+const WIDEST: usize = 120;
+
+/// Where results, notes and errors go.
+pub(super) struct Output {
+    format: Format,
+    path: Option<PathBuf>,
+    quiet: bool,
+    color: bool,
+    color_errors: bool,
+    pub(super) verbose: u8,
+    pub(super) log_format: Option<config::LogFormat>,
+}
+
+impl Output {
+    pub(super) fn new(global: &Global) -> Self {
+        let plain = config::process_environment().iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
+        Self {
+            format: match global.format {
+                FormatArg::Human => Format::Human,
+                FormatArg::Json => Format::Json,
+                FormatArg::Markdown => Format::Markdown,
+                FormatArg::Junit => Format::Junit,
+                FormatArg::Csv => Format::Csv,
+                FormatArg::Html => Format::Html,
+            },
+            path: global.output.clone(),
+            quiet: global.quiet,
+            color: !plain && global.output.is_none() && io::stdout().is_terminal(),
+            color_errors: !plain && io::stderr().is_terminal(),
+            verbose: global.verbose,
+            log_format: global.log_format.map(|format| match format {
+                LogFormatArg::Text => config::LogFormat::Text,
+                LogFormatArg::Json => config::LogFormat::Json,
+            }),
+        }
+    }
+
+    /// The same, but the result goes to stdout whatever `--output` says.
+    pub(super) fn to_stdout(global: &Global) -> Self {
+        let color = Self::new(global).color_errors && io::stdout().is_terminal();
+        Self { path: None, color, ..Self::new(global) }
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether progress may be drawn.
+    pub(super) fn shows_progress(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+
+    /// Writes an outcome in the wanted format to stdout or to the wanted file.
+    pub(super) fn write<R: Render + ?Sized>(&self, outcome: &R) -> Result<(), Failure> {
+        let width = console::Term::stdout().size_checked().map_or(WIDTH, |(_, columns)| usize::from(columns).min(WIDEST));
+        let mut text = Vec::new();
+        report::write(outcome, self.format, Style { color: self.color, width }, &mut text)?;
+        self.write_raw(&text)
+    }
+
+    /// Writes text as it is.
+    pub(super) fn write_raw(&self, text: &[u8]) -> Result<(), Failure> {
+        match &self.path {
+            Some(path) => replace(path, text)
+                .map_err(|error| Failure::could_not_run(format!("cannot write {}: {error}", path.display()))),
+            None => match io::stdout().lock().write_all(text) {
+                // A reader that has seen enough is no failure.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                Err(error) => Err(Failure::could_not_run(format!("cannot write to stdout: {error}"))),
+                Ok(()) => Ok(()),
+            },
+        }
+    }
+
+    /// Says something to the person at the terminal, not to the program that reads stdout.
+    pub(super) fn note(&self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    /// Says why a command reached no outcome.
+    pub(super) fn fail(&self, failure: &Failure) {
+        let (red, cyan, reset) = if self.color_errors { ("\u{1b}[1;31m", "\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "", "") };
+        let mut text = format!("{red}error:{reset} {}", failure.message);
+        if let Some(hint) = &failure.hint {
+            text += &format!("\n{cyan}hint:{reset} {hint}");
+        }
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+}
+
+/// Writes a file so that it is either as before or complete.
+pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written = std::fs::write(&temporary, content).and_then(|()| std::fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}

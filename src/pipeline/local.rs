@@ -1,0 +1,306 @@
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::attempt::Output;
+use super::cache::ExactCache;
+use super::trace::Trace;
+use super::{Assistant, AssistantError, Spent};
+use crate::domain::{Answer, AnswerPath, Clock, Passage, PassageChoice, Question, TENANT_SHARED, TicketId};
+use crate::kb::{KnowledgeBase, SearchMode, SearchRequest};
+use crate::prompts::{CompiledPrompt, Release, RetrievalMode};
+use crate::providers::{ChatMessage, ChatRequest, Role};
+use crate::proxy::{CallContext, Proxy};
+use crate::store::Store;
+use crate::text;
+
+/// What the assistant says instead of an answer that its own confidence does not carry.
+const REFUSAL: &str = "I could not find an answer to this in the documents.";
+
+/// The pipeline in this process.
+pub struct Local {
+    parts: Parts,
+    prompt_name: String,
+}
+
+/// What the pipeline is made of.
+pub struct Parts {
+    /// The release that answers.
+    pub release: Arc<Release>,
+    /// Its `answer` prompt.
+    pub prompt: CompiledPrompt,
+    /// Where passages come from.
+    pub kb: Arc<KnowledgeBase>,
+    /// The way to the models.
+    pub proxy: Arc<Proxy>,
+    /// Where answers are cached.
+    pub store: Arc<Store>,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Which command or route asks; goes into telemetry.
+    pub endpoint: &'static str,
+}
+
+impl Local {
+    /// A pipeline of these parts.
+    pub fn new(parts: Parts) -> Self {
+        let prompt_name = format!("{}@v{}", parts.prompt.name(), parts.prompt.version());
+        Self { parts, prompt_name }
+    }
+
+    /// Words of the prompt that this question would be asked with: about its tokens. Nothing is called.
+    ///
+    /// # Errors
+    /// As for an answer, up to the first call.
+    pub fn prompt_words(&self, question: &str) -> Result<u64, AssistantError> {
+        let question = Question {
+            ticket: TicketId::from(uuid::Uuid::nil()),
+            tenant: TENANT_SHARED.to_owned(),
+            text: question.to_owned(),
+            use_cache: false,
+            passages: PassageChoice::Release,
+            seed: 0,
+        };
+        let messages = self.render(&question, &self.passages(&question)?)?;
+        Ok(messages.iter().map(|message| text::words(&message.content).count() as u64).sum())
+    }
+
+    /// Most tokens of one answer.
+    pub fn max_output_tokens(&self) -> u64 {
+        let limit = self.parts.release.limits.max_output_tokens;
+        self.parts.prompt.params().max_output_tokens.map_or(limit, |tokens| tokens.min(limit))
+    }
+
+    async fn run(&self, question: &Question) -> Result<Answer, AssistantError> {
+        let Parts { release, clock, store, .. } = &self.parts;
+        let mut trace = Trace::start(&**clock);
+        let normalized = self.normalize(&question.text)?;
+        trace.step("normalize", "");
+
+        let cacheable = release.cache.exact && question.use_cache && question.passages == PassageChoice::Release;
+        let cache = cacheable
+            .then(|| ExactCache::entry(store, release, question, &normalized, clock.now().as_millisecond()))
+            .transpose()?;
+        if let Some(cache) = &cache {
+            let hit = cache.get(question)?;
+            trace.step("exact_cache", if hit.is_some() { "hit" } else { "miss" });
+            if let Some(hit) = hit {
+                let (latency_ms, trace) = trace.finish();
+                return Ok(Answer { latency_ms, trace, ..hit });
+            }
+        } else {
+            trace.step("exact_cache", "bypassed");
+        }
+
+        let passages = self.passages(question)?;
+        trace.step("retrieve", format!("{} passages, {}", passages.len(), release.retrieval.mode.as_str()));
+
+        let messages = self.render(question, &passages)?;
+        trace.step("render", self.prompt_name.clone());
+
+        let mut spent = Spent::NOTHING;
+        let (output, path, model) = self.ask_models(question, messages, &passages, &mut trace, &mut spent).await?;
+        let confidence = output.confidence;
+        let unsure = confidence.is_some_and(|confidence| confidence < release.stages.refuse_below);
+        let refused = output.refused || unsure;
+        let text = if refused && (unsure || output.answer.trim().is_empty()) { REFUSAL.to_owned() } else { output.answer };
+        let (latency_ms, steps) = trace.finish();
+        let answer = Answer {
+            ticket: question.ticket,
+            text,
+            citations: if refused { Vec::new() } else { output.citations },
+            refused,
+            confidence,
+            path: if refused { AnswerPath::Refused } else { path },
+            model: Some(model),
+            passages,
+            usage: spent.usage,
+            cost_nanousd: spent.cost_nanousd,
+            latency_ms,
+            calls: spent.calls,
+            trace: steps,
+        };
+        if let Some(cache) = &cache {
+            cache.put(&answer).await?;
+        }
+        Ok(answer)
+    }
+
+    fn normalize(&self, question: &str) -> Result<String, AssistantError> {
+        let length = question.chars().count();
+        let limit = self.parts.release.limits.max_question_chars;
+        if length > limit {
+            return Err(AssistantError::QuestionTooLong { length, limit });
+        }
+        let normalized = text::normalize_question(question);
+        if normalized.is_empty() { Err(AssistantError::EmptyQuestion) } else { Ok(normalized) }
+    }
+
+    fn passages(&self, question: &Question) -> Result<Vec<Passage>, AssistantError> {
+        let Parts { kb, release, .. } = &self.parts;
+        let retrieval = &release.retrieval;
+        let mode = match retrieval.mode {
+            RetrievalMode::Off => return Ok(Vec::new()),
+            RetrievalMode::Keyword => SearchMode::Keyword,
+            RetrievalMode::Vector => SearchMode::Vector,
+            RetrievalMode::Hybrid => SearchMode::Hybrid,
+        };
+        let tenant = question.tenant.as_str();
+        let mut passages = match &question.passages {
+            PassageChoice::Release => {
+                let request = SearchRequest {
+                    query: &question.text,
+                    scopes: &KnowledgeBase::scopes(tenant),
+                    mode,
+                    limit: retrieval.top_k,
+                    candidates: retrieval.candidates,
+                    vector_weight: retrieval.vector_weight,
+                };
+                kb.search(&request)?.into_iter().map(|(_, passage)| passage).collect()
+            }
+            PassageChoice::Random => kb.random_passages(tenant, retrieval.top_k, question.seed)?,
+            PassageChoice::Oracle { documents, answer } => {
+                kb.oracle_passages(tenant, documents, answer, retrieval.top_k)?
+            }
+        };
+        for passage in &mut passages {
+            cut_to_words(&mut passage.text, release.limits.passage_words);
+        }
+        Ok(passages)
+    }
+
+    fn render(&self, question: &Question, passages: &[Passage]) -> Result<Vec<ChatMessage>, AssistantError> {
+        let passages: Vec<_> = passages
+            .iter()
+            .map(|passage| serde_json::json!({"id": passage.chunk, "heading": passage.heading, "text": passage.text}))
+            .collect();
+        let inputs = serde_json::json!({"question": question.text, "passages": passages});
+        let messages = self.parts.prompt.render(&inputs)?;
+        let role = |role| match role {
+            crate::prompts::Role::System => Role::System,
+            crate::prompts::Role::User => Role::User,
+            crate::prompts::Role::Assistant => Role::Assistant,
+        };
+        Ok(messages.into_iter().map(|message| ChatMessage { role: role(message.role), content: message.content }).collect())
+    }
+
+    /// Asks the small model, and the large one when the small one is unsure, declines, or breaks its schema.
+    async fn ask_models(
+        &self,
+        question: &Question,
+        messages: Vec<ChatMessage>,
+        passages: &[Passage],
+        trace: &mut Trace<'_>,
+        spent: &mut Spent,
+    ) -> Result<(Output, AnswerPath, String), AssistantError> {
+        let stages = &self.parts.release.stages;
+        if let Some(small) = &stages.small {
+            let outcome = self.ask(question, small, messages.clone(), passages, spent).await;
+            trace.step("small", describe(&outcome));
+            let keep = match &outcome {
+                Ok(output) => {
+                    !output.refused && output.confidence.is_none_or(|confidence| confidence >= stages.confidence_threshold)
+                }
+                Err(AssistantError::Output { .. }) => false,
+                Err(_) => true,
+            };
+            if keep || stages.large.is_none() {
+                return Ok((outcome?, AnswerPath::Small, small.clone()));
+            }
+        }
+        let large = stages.large.as_ref().ok_or(AssistantError::NoModel)?;
+        let outcome = self.ask(question, large, messages, passages, spent).await;
+        trace.step("large", describe(&outcome));
+        Ok((outcome?, AnswerPath::Large, large.clone()))
+    }
+
+    async fn ask(
+        &self,
+        question: &Question,
+        model: &str,
+        messages: Vec<ChatMessage>,
+        passages: &[Passage],
+        spent: &mut Spent,
+    ) -> Result<Output, AssistantError> {
+        let Parts { prompt, release, proxy, endpoint, .. } = &self.parts;
+        let provider = model.split_once('/').map_or(model, |(provider, _)| provider);
+        let params = prompt.params();
+        let request = ChatRequest {
+            model: String::new(),
+            messages,
+            temperature: params.temperature,
+            max_output_tokens: self.max_output_tokens(),
+            stop: params.stop.clone(),
+            seed: params.seed.unwrap_or(question.seed),
+            output_schema: Some(prompt.output_schema()),
+            extensions: params.extensions_for(provider),
+        };
+        let context = CallContext {
+            ticket: question.ticket,
+            tenant: question.tenant.clone(),
+            endpoint,
+            task: prompt.task().to_owned(),
+            prompt: self.prompt_name.clone(),
+            release: release.hash.as_str().to_owned(),
+        };
+        let completion = proxy.call(&context, model, request).await?;
+        spent.add(completion.usage, completion.cost_nanousd);
+        let so_far = *spent;
+        let broken = |problem: String| AssistantError::Output {
+            model: model.to_owned(),
+            prompt: self.prompt_name.clone(),
+            problem,
+            spent: so_far,
+        };
+        let value = prompt.check_output(&completion.text).map_err(|problem| broken(problem.to_string()))?;
+        let mut output: Output = serde_json::from_value(value).map_err(|error| broken(error.to_string()))?;
+        output.keep_real_citations(passages);
+        Ok(output)
+    }
+}
+
+impl Assistant for Local {
+    fn answer<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Answer, AssistantError>> {
+        self.run(question).boxed()
+    }
+}
+
+fn describe(outcome: &Result<Output, AssistantError>) -> String {
+    match outcome {
+        Ok(Output { refused: true, .. }) => "refused".to_owned(),
+        Ok(Output { confidence: Some(confidence), .. }) => format!("confidence {confidence:.2}"),
+        Ok(_) => "answered".to_owned(),
+        Err(error) => format!("failed: {error}"),
+    }
+}
+
+/// Cuts `text` after its first `most` words.
+fn cut_to_words(text: &mut String, most: usize) {
+    let mut words = 0;
+    let mut within = false;
+    let end = text.char_indices().find_map(|(at, character)| {
+        let starts = !character.is_whitespace() && !within;
+        within = !character.is_whitespace();
+        words += usize::from(starts);
+        (words > most).then_some(at)
+    });
+    if let Some(end) = end {
+        text.truncate(end);
+        text.truncate(text.trim_end().len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut_to_words;
+
+    #[test]
+    fn passages_are_cut_between_words() {
+        for (most, expected) in [(2, "one  two"), (3, "one  two\nthree"), (9, "one  two\nthree")] {
+            let mut text = String::from("one  two\nthree");
+            cut_to_words(&mut text, most);
+            assert_eq!(text, expected);
+        }
+    }
+}

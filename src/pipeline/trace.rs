@@ -1,0 +1,31 @@
+use std::time::Duration;
+
+use crate::domain::{Clock, Step};
+
+/// Times the steps of one question.
+pub(super) struct Trace<'a> {
+    clock: &'a dyn Clock,
+    started: Duration,
+    last: Duration,
+    steps: Vec<Step>,
+}
+
+impl<'a> Trace<'a> {
+    pub(super) fn start(clock: &'a dyn Clock) -> Self {
+        let now = clock.monotonic();
+        Self { clock, started: now, last: now, steps: Vec::with_capacity(6) }
+    }
+
+    /// Ends the step that began when the one before it ended.
+    pub(super) fn step(&mut self, name: &str, detail: impl Into<String>) {
+        let now = self.clock.monotonic();
+        let duration_ms = (now - self.last).as_secs_f64() * 1_000.0;
+        self.steps.push(Step { name: name.to_owned(), duration_ms, detail: detail.into() });
+        self.last = now;
+    }
+
+    /// The time since the start in milliseconds, and the steps.
+    pub(super) fn finish(self) -> (f64, Vec<Step>) {
+        ((self.clock.monotonic() - self.started).as_secs_f64() * 1_000.0, self.steps)
+    }
+}

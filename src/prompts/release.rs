@@ -1,0 +1,305 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::error::{Problem, PromptError, Severity};
+use super::release_keys::apply;
+use super::{Library, Migration, Setting};
+use crate::domain::{ContentHash, Hasher};
+
+/// The complete pinned behaviour of the assistant: what migrations 1 to N come to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Release {
+    /// The number of the last migration; 0 without any.
+    pub number: u32,
+    /// Hash of all settings and of the prompts it uses. Two releases that behave alike have the same, however they came
+    /// about.
+    pub hash: ContentHash,
+    /// The version of each prompt.
+    pub prompts: BTreeMap<String, u32>,
+    /// Which models answer, and how sure they must be.
+    pub stages: Stages,
+    /// How passages are found.
+    pub retrieval: Retrieval,
+    /// Which answers are kept.
+    pub cache: CacheSettings,
+    /// What is too much.
+    pub limits: Limits,
+}
+
+/// Which models answer, and how sure they must be. At least one model is there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Stages {
+    /// The model that is asked first (`provider/model`).
+    pub small: Option<String>,
+    /// The model that is asked when the first is not sure.
+    pub large: Option<String>,
+    /// The small model's answer is kept from this confidence on, 0..=1.
+    pub confidence_threshold: f64,
+    /// A final answer below this confidence becomes a refusal, 0..=1.
+    pub refuse_below: f64,
+}
+
+/// How passages are found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Retrieval {
+    /// By words, by vectors, by both, or not at all.
+    pub mode: RetrievalMode,
+    /// How many passages the models see.
+    pub top_k: usize,
+    /// How many candidates each search gives before fusion.
+    pub candidates: usize,
+    /// The share of vector similarity in the fused score, 0..=1.
+    pub vector_weight: f64,
+}
+
+/// By what passages are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RetrievalMode {
+    /// By words only.
+    Keyword,
+    /// By vector similarity only.
+    Vector,
+    /// By both, fused.
+    Hybrid,
+    /// Not at all: the models see no passages.
+    Off,
+}
+
+impl RetrievalMode {
+    /// Every mode.
+    pub const ALL: [Self; 4] = [Self::Keyword, Self::Vector, Self::Hybrid, Self::Off];
+
+    /// Its name in migrations and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keyword => "keyword",
+            Self::Vector => "vector",
+            Self::Hybrid => "hybrid",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// Which answers are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CacheSettings {
+    /// Whether the same question of the same tenant is answered from the cache.
+    pub exact: bool,
+    /// How long an answer is kept, in seconds.
+    pub ttl_s: u64,
+}
+
+/// What is too much.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Limits {
+    /// Longest question, in characters.
+    pub max_question_chars: usize,
+    /// Most tokens of an answer.
+    pub max_output_tokens: u64,
+    /// Passages are cut after this many words.
+    pub passage_words: usize,
+}
+
+impl Release {
+    /// The release before any migration.
+    fn defaults() -> Self {
+        Self {
+            number: 0,
+            hash: ContentHash::of(b""),
+            prompts: BTreeMap::from([("answer".to_owned(), 1)]),
+            stages: Stages {
+                small: Some("extractive/small".to_owned()),
+                large: Some("extractive/large".to_owned()),
+                confidence_threshold: 0.6,
+                refuse_below: 0.2,
+            },
+            retrieval: Retrieval { mode: RetrievalMode::Hybrid, top_k: 5, candidates: 50, vector_weight: 0.5 },
+            cache: CacheSettings { exact: true, ttl_s: 900 },
+            limits: Limits { max_question_chars: 4000, max_output_tokens: 512, passage_words: 400 },
+        }
+    }
+
+    /// Applies migrations, in order, to the built-in defaults.
+    ///
+    /// # Errors
+    /// [`PromptError::Invalid`] lists every setting that is unknown, of a wrong type or out of range, with its place; and
+    /// what [`Library::get`] says of the prompts the release uses.
+    pub fn fold(migrations: &[Migration], library: &Library) -> Result<Self, PromptError> {
+        let mut release = Self::defaults();
+        let mut problems = Vec::new();
+        let mut origins: BTreeMap<&str, (&Migration, &Setting)> = BTreeMap::new();
+        for migration in migrations {
+            release.number = migration.number;
+            for setting in &migration.set {
+                match apply(&mut release, &setting.key, &setting.value) {
+                    Ok(()) => drop(origins.insert(&setting.key, (migration, setting))),
+                    Err(refusal) => problems.push(located(migration, setting, refusal.message, refusal.hint)),
+                }
+            }
+        }
+        problems.extend(release.contradictions(&origins));
+        let mut prompts = BTreeMap::new();
+        for (name, version) in &release.prompts {
+            match (library.find(name, *version), origins.get(format!("prompts.{name}").as_str())) {
+                (Err(error), Some((migration, setting))) => {
+                    problems.push(located(migration, setting, error.to_string(), error.hint()));
+                }
+                (Err(error), None) => return Err(error),
+                (Ok(_), _) => drop(prompts.insert(name, version)),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(PromptError::Invalid { problems });
+        }
+        let mut hasher = Hasher::default();
+        hasher.field(canonical(&release.settings()).to_string());
+        for (name, version) in prompts {
+            hasher.field(name).field(library.get(name, *version)?.hash.as_str());
+        }
+        release.hash = hasher.finish();
+        Ok(release)
+    }
+
+    /// What no key alone can be blamed for; reported at the last setting that brought it about.
+    fn contradictions(&self, origins: &BTreeMap<&str, (&Migration, &Setting)>) -> Vec<Problem> {
+        let mut found = Vec::new();
+        let mut refuse = |keys: [&str; 2], message: String, hint: &str| {
+            let latest = keys.iter().filter_map(|key| origins.get(key)).max_by_key(|(migration, _)| migration.number);
+            found
+                .extend(latest.map(|(migration, setting)| located(migration, setting, message, Some(hint.to_owned()))));
+        };
+        if self.stages.small.is_none() && self.stages.large.is_none() {
+            let message = "no stage is left to answer".to_owned();
+            refuse(["stages.small", "stages.large"], message, "keep stages.small or stages.large");
+        }
+        let Retrieval { top_k, candidates, .. } = self.retrieval;
+        if candidates < top_k {
+            let message = format!("{candidates} candidates cannot give {top_k} passages");
+            let hint = "let retrieval.candidates be at least retrieval.top_k";
+            refuse(["retrieval.top_k", "retrieval.candidates"], message, hint);
+        }
+        found
+    }
+
+    fn settings(&self) -> Value {
+        json!({
+            "prompts": self.prompts,
+            "stages": self.stages,
+            "retrieval": self.retrieval,
+            "cache": self.cache,
+            "limits": self.limits,
+        })
+    }
+}
+
+fn located(migration: &Migration, setting: &Setting, message: String, hint: Option<String>) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        path: migration.path.clone(),
+        line: Some(setting.line),
+        column: Some(setting.column),
+        field: Some(setting.key.clone()),
+        message,
+        hint,
+    }
+}
+
+/// The value with the keys of all objects in alphabetical order.
+fn canonical(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let sorted: BTreeMap<&String, &Value> = object.iter().collect();
+            sorted.into_iter().map(|(key, value)| (key.clone(), canonical(value))).collect()
+        }
+        Value::Array(list) => list.iter().map(canonical).collect(),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::prompts::read_migrations;
+
+    const PROMPT: &str = "description = \"d\"\ntask = \"answer\"\n[inputs]\ntype = \"object\"\n[output]\ntype = \"object\"\n\
+        [[messages]]\nrole = \"user\"\ncontent = \"x\"\n";
+
+    fn fold(versions: &[(u32, &str)], sets: &[&str]) -> Result<Release, Vec<String>> {
+        let directory = tempfile::tempdir().unwrap();
+        let migrations = directory.path().join("migrations");
+        fs::create_dir_all(&migrations).unwrap();
+        fs::create_dir_all(directory.path().join("answer")).unwrap();
+        for (version, extra) in versions {
+            fs::write(directory.path().join(format!("answer/v{version}.toml")), format!("{PROMPT}{extra}")).unwrap();
+        }
+        for (index, set) in sets.iter().enumerate() {
+            let text = format!("description = \"d\"\n[set]\n{set}\n");
+            fs::write(migrations.join(format!("{:04}_x.toml", index + 1)), text).unwrap();
+        }
+        let root = format!("{}/", migrations.display());
+        let library = Library::open(directory.path()).unwrap();
+        Release::fold(&read_migrations(&migrations).unwrap(), &library).map_err(|error| match error.into_problems() {
+            Ok(problems) => problems.iter().map(|problem| problem.to_string().replace(&root, "")).collect(),
+            Err(error) => vec![error.to_string()],
+        })
+    }
+
+    #[test]
+    fn without_migrations_the_defaults_hold() {
+        let release = fold(&[(1, "")], &[]).unwrap();
+        assert_eq!((release.number, release.prompts["answer"]), (0, 1));
+        assert_eq!(release.stages.small.as_deref(), Some("extractive/small"));
+        assert_eq!(release.retrieval.mode, RetrievalMode::Hybrid);
+        assert_eq!((release.cache.ttl_s, release.limits.passage_words), (900, 400));
+    }
+
+    #[test]
+    fn later_migrations_win_and_an_empty_stage_is_none() {
+        let sets =
+            ["\"stages.confidence_threshold\" = 0.5", "\"stages.confidence_threshold\" = 1\n\"stages.small\" = \"\""];
+        let release = fold(&[(1, "")], &sets).unwrap();
+        assert_eq!(release.number, 2);
+        assert_eq!((release.stages.confidence_threshold.to_string(), &release.stages.small), ("1".to_owned(), &None));
+    }
+
+    #[test]
+    fn the_hash_depends_on_behaviour_and_not_on_how_it_came_about() {
+        let one = fold(&[(1, "")], &["\"retrieval.top_k\" = 3"]).unwrap();
+        let two = fold(&[(1, "")], &["\"retrieval.top_k\" = 4", "\"retrieval.top_k\" = 3"]).unwrap();
+        assert_eq!(one.hash, two.hash);
+        assert_ne!(one.hash, fold(&[(1, "")], &[]).unwrap().hash);
+        assert_ne!(one.hash, fold(&[(1, "# other\n")], &["\"retrieval.top_k\" = 3"]).unwrap().hash);
+    }
+
+    #[test]
+    fn wrong_settings_are_located() {
+        let found =
+            fold(&[(1, "")], &["\"retrieval.topk\" = 3\n\"stages.refuse_below\" = 1.5", "\"prompts.answer\" = 4"]);
+        assert_eq!(
+            found.unwrap_err(),
+            [
+                "0001_x.toml:3:20: retrieval.topk: unknown key `retrieval.topk`\n  hint: did you mean `retrieval.top_k`?",
+                "0001_x.toml:4:25: stages.refuse_below: must be a number between 0 and 1",
+                "0002_x.toml:3:20: prompts.answer: prompt `answer` has no version 4; it has v1\n  hint: make the next one with `tollgate prompts new answer`",
+            ]
+        );
+    }
+
+    #[test]
+    fn contradictions_are_blamed_on_the_setting_that_made_them() {
+        let found = fold(&[(1, "")], &["\"stages.small\" = \"\"", "\"stages.large\" = \"\""]).unwrap_err();
+        assert!(found[0].starts_with("0002_x.toml:3:18: stages.large: no stage is left to answer"), "{}", found[0]);
+        let found = fold(&[(1, "")], &["\"retrieval.candidates\" = 2"]).unwrap_err();
+        assert!(found[0].contains("2 candidates cannot give 5 passages"), "{}", found[0]);
+    }
+
+    #[test]
+    fn a_project_without_the_default_prompt_is_refused() {
+        assert_eq!(fold(&[], &[]).unwrap_err(), ["there is no prompt `answer`"]);
+    }
+}

@@ -1,0 +1,265 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jsonschema::Validator;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde_json::Value;
+
+use super::error::PromptError;
+use super::{Message, Params, Prompt, fence};
+
+/// A prompt that is ready to be rendered many times: its schemas and templates are compiled.
+#[derive(Debug)]
+pub struct CompiledPrompt {
+    prompt: Prompt,
+    environment: Environment<'static>,
+    templates: Vec<String>,
+    inputs: Validator,
+    output: Validator,
+    output_schema: Arc<Value>,
+}
+
+/// Why a model's answer is not what its prompt promises.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OutputProblem {
+    /// It is not JSON.
+    #[error("not JSON: {message} at line {line}, column {column}")]
+    NotJson {
+        /// What the parser says.
+        message: String,
+        /// The line of the answer, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
+    /// It is JSON that the schema refuses.
+    #[error("{}", .violations.join("; "))]
+    Refused {
+        /// What the schema refuses, each with its place in the answer.
+        violations: Vec<String>,
+    },
+}
+
+/// A template that cannot be parsed.
+#[derive(Debug)]
+pub(super) struct TemplateError {
+    /// The line of the template, from 1.
+    pub(super) line: usize,
+    pub(super) reason: String,
+}
+
+impl TemplateError {
+    fn from(error: &minijinja::Error) -> Self {
+        let detail =
+            error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
+        Self { line: error.line().unwrap_or(1), reason: detail }
+    }
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_debug(false);
+    environment.add_filter("fenced", |text: &str| fence::fenced(text).into_owned());
+    environment.add_filter("attribute", |text: &str| fence::attribute(text));
+    environment
+}
+
+/// The variables that a template takes from outside.
+pub(super) fn variables(source: &str) -> Result<BTreeSet<String>, TemplateError> {
+    let environment = environment();
+    let template = environment.template_from_str(source).map_err(|error| TemplateError::from(&error))?;
+    let globals: BTreeSet<&str> = environment.globals().map(|(name, _)| name).collect();
+    let undeclared = template.undeclared_variables(false);
+    Ok(undeclared.into_iter().filter(|name| !globals.contains(name.as_str())).collect())
+}
+
+/// A validator of this schema, which must be one by itself: references to other documents are not followed.
+pub(super) fn schema_validator(schema: &Value) -> Result<Validator, String> {
+    jsonschema::meta::validate(schema).map_err(|error| at(&error.instance_path().to_string(), &error.to_string()))?;
+    jsonschema::validator_for(schema).map_err(|error| error.to_string())
+}
+
+fn at(path: &str, message: &str) -> String {
+    if path.is_empty() { message.to_owned() } else { format!("{path}: {message}") }
+}
+
+fn violations(validator: &Validator, value: &Value) -> Vec<String> {
+    validator.iter_errors(value).map(|error| at(&error.instance_path().to_string(), &error.to_string())).collect()
+}
+
+impl Prompt {
+    /// Compiles schemas and templates, once for all renderings.
+    ///
+    /// # Errors
+    /// None for a prompt that was loaded from a file; otherwise what [`Prompt::load`] would say.
+    pub fn compile(&self) -> Result<CompiledPrompt, PromptError> {
+        let failed = |message, error: TemplateError| PromptError::Render {
+            prompt: self.label(),
+            message,
+            line: error.line,
+            reason: error.reason,
+        };
+        let validator = |schema: &Value| {
+            schema_validator(schema)
+                .map_err(|reason| failed(0, TemplateError { line: 0, reason: format!("not a JSON Schema: {reason}") }))
+        };
+        let (inputs, output) = (validator(&self.inputs)?, validator(&self.output)?);
+        let mut environment = environment();
+        let mut templates = Vec::new();
+        for (index, message) in self.messages.iter().enumerate() {
+            let name = format!("message {}", index + 1);
+            environment
+                .add_template_owned(name.clone(), message.content.clone())
+                .map_err(|error| failed(index + 1, TemplateError::from(&error)))?;
+            templates.push(name);
+        }
+        let output_schema = Arc::new(self.output.clone());
+        Ok(CompiledPrompt { prompt: self.clone(), environment, templates, inputs, output, output_schema })
+    }
+}
+
+impl CompiledPrompt {
+    /// The artifact it was compiled from.
+    pub fn prompt(&self) -> &Prompt {
+        &self.prompt
+    }
+
+    /// The prompt's name.
+    pub fn name(&self) -> &str {
+        &self.prompt.name
+    }
+
+    /// The prompt's version.
+    pub fn version(&self) -> u32 {
+        self.prompt.version
+    }
+
+    /// Which kind of call it is made for.
+    pub fn task(&self) -> &str {
+        &self.prompt.task
+    }
+
+    /// How the model is called.
+    pub fn params(&self) -> &Params {
+        &self.prompt.params
+    }
+
+    /// JSON Schema that the model's answer must satisfy.
+    pub fn output_schema(&self) -> Arc<Value> {
+        Arc::clone(&self.output_schema)
+    }
+
+    /// The messages for these inputs, an object with a value for every variable.
+    ///
+    /// # Errors
+    /// [`PromptError::Inputs`] names what is missing or wrong; [`PromptError::Render`] when a template uses what the
+    /// inputs do not have.
+    pub fn render(&self, inputs: &Value) -> Result<Vec<Message>, PromptError> {
+        if !self.inputs.is_valid(inputs) {
+            let problems = violations(&self.inputs, inputs);
+            return Err(PromptError::Inputs { prompt: self.prompt.label(), problems });
+        }
+        let variables = minijinja::Value::from(Serde(inputs));
+        let mut messages = Vec::with_capacity(self.templates.len());
+        for (index, (name, message)) in self.templates.iter().zip(&self.prompt.messages).enumerate() {
+            let rendered = self.environment.get_template(name).and_then(|template| template.render(variables.clone()));
+            let content = rendered.map_err(|error| {
+                let TemplateError { line, reason } = TemplateError::from(&error);
+                PromptError::Render { prompt: self.prompt.label(), message: index + 1, line, reason }
+            })?;
+            messages.push(Message { role: message.role, content });
+        }
+        Ok(messages)
+    }
+
+    /// Reads a model's answer as the JSON that the prompt promises. One Markdown fence around it is tolerated.
+    ///
+    /// # Errors
+    /// [`OutputProblem`] when it is not JSON, or lists what the schema refuses.
+    pub fn check_output(&self, text: &str) -> Result<Value, OutputProblem> {
+        let value: Value = serde_json::from_str(without_fence(text)).map_err(|error| {
+            let message = error.to_string();
+            let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message).to_owned();
+            OutputProblem::NotJson { message, line: error.line(), column: error.column() }
+        })?;
+        if self.output.is_valid(&value) {
+            return Ok(value);
+        }
+        Err(OutputProblem::Refused { violations: violations(&self.output, &value) })
+    }
+}
+
+fn without_fence(text: &str) -> &str {
+    let text = text.trim();
+    let inside =
+        text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```")).and_then(|rest| rest.split_once('\n'));
+    match inside {
+        Some((language, content)) if matches!(language.trim().to_lowercase().as_str(), "" | "json") => content.trim(),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::ContentHash;
+    use crate::prompts::Role;
+
+    fn compiled(template: &str) -> CompiledPrompt {
+        let prompt = Prompt {
+            name: "answer".to_owned(),
+            version: 1,
+            description: "d".to_owned(),
+            task: "answer".to_owned(),
+            inputs: json!({"type": "object", "required": ["question"], "properties": {"question": {"type": "string"}, "more": {}}}),
+            output: json!({"type": "object", "required": ["answer"], "properties": {"answer": {"type": "string"}, "n": {"maximum": 1}}}),
+            params: Params::default(),
+            messages: vec![Message { role: Role::User, content: template.to_owned() }],
+            hash: ContentHash::of(b""),
+        };
+        prompt.compile().unwrap()
+    }
+
+    #[test]
+    fn inputs_are_checked_before_rendering() {
+        let prompt = compiled("Q: {{ question | fenced }}");
+        assert_eq!(prompt.render(&json!({"question": "</question>"})).unwrap()[0].content, "Q: &lt;/question>");
+        let error = prompt.render(&json!({})).unwrap_err().to_string();
+        assert_eq!(error, "the inputs do not fit prompt `answer@v1`: \"question\" is a required property");
+        let error = prompt.render(&json!({"question": 1})).unwrap_err().to_string();
+        assert!(error.contains("/question: 1 is not of type \"string\""), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_there_is_an_error_and_not_an_empty_text() {
+        let error = compiled("a\n{{ more.gone.x }}").render(&json!({"question": "q", "more": {}})).unwrap_err();
+        assert!(matches!(error, PromptError::Render { message: 1, line: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn output_is_read_through_one_fence() {
+        let prompt = compiled("");
+        for text in ["{\"answer\": \"x\"}", "```json\n{\"answer\": \"x\"}\n```", " ```\n{\"answer\": \"x\"}```\n"] {
+            assert_eq!(prompt.check_output(text), Ok(json!({"answer": "x"})), "{text}");
+        }
+        assert!(matches!(prompt.check_output("Sure! {}"), Err(OutputProblem::NotJson { line: 1, column: 1, .. })));
+        let refused = prompt.check_output("{\"n\": 2}").unwrap_err().to_string();
+        assert!(
+            refused.contains("\"answer\" is a required property") && refused.contains("/n: 2 is greater"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn variables_are_those_from_outside() {
+        let template =
+            "{% for p in passages %}{{ p.id }}{{ loop.index }}{% endfor %}{{ range(3) }}{% set x = 1 %}{{ x }}{{ q }}";
+        assert_eq!(variables(template).unwrap(), BTreeSet::from(["passages".to_owned(), "q".to_owned()]));
+        assert_eq!(variables("a\n{% if %}").unwrap_err().line, 2);
+    }
+}

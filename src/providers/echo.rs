@@ -1,0 +1,51 @@
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::{ChatProvider, ChatReply, ChatRequest, Deadline, FinishReason, ProviderError, Role};
+use crate::domain::{Tokens, Usage};
+use crate::text;
+
+/// Answers with the last user message, or always the same, after a set time: for measuring tollgate itself.
+#[derive(Debug, Clone)]
+pub struct Echo {
+    latency: Duration,
+    reply: Option<String>,
+}
+
+impl Echo {
+    /// An echo that takes `latency`, and says `reply` when it is given.
+    pub fn new(latency: Duration, reply: Option<String>) -> Self {
+        Self { latency, reply }
+    }
+
+    fn answer(&self, request: &ChatRequest) -> ChatReply {
+        let asked = request.messages.iter().rev().find(|message| message.role == Role::User);
+        let said = self.reply.as_deref().or(asked.map(|message| message.content.as_str())).unwrap_or_default();
+        let text = match &request.output_schema {
+            None => said.to_owned(),
+            Some(_) => serde_json::json!({"answer": said, "citations": [], "confidence": 1.0, "refused": false}).to_string(),
+        };
+        let count = |text: &str| text::words(text).count() as u64;
+        let input = request.messages.iter().map(|message| count(&message.content)).sum();
+        let usage = Usage { input: Tokens(input), output: Tokens(count(said)) };
+        ChatReply { text, usage: Some(usage), finish_reason: FinishReason::Stop }
+    }
+}
+
+impl ChatProvider for Echo {
+    fn chat<'a>(&'a self, request: &'a ChatRequest, _: Deadline) -> BoxFuture<'a, Result<ChatReply, ProviderError>> {
+        async move {
+            if !self.latency.is_zero() {
+                tokio::time::sleep(self.latency).await;
+            }
+            Ok(self.answer(request))
+        }
+        .boxed()
+    }
+
+    fn is_offline(&self) -> bool {
+        true
+    }
+}
