@@ -22,7 +22,7 @@ pub struct Components {
 ///
 /// Source: convex combination of normalized scores, Bruch, Gai & Ingber (2023), An Analysis of Fusion Functions for
 /// Hybrid Retrieval, ACM TOIS 42(1), §3.
-pub fn fuse(bm25: Option<&[f64]>, vector: Option<&[f64]>, vector_weight: f64) -> Vec<(f64, Components)> {
+pub(super) fn fuse(bm25: Option<&[f64]>, vector: Option<&[f64]>, vector_weight: f64) -> Vec<(f64, Components)> {
     let weight = match (bm25, vector) {
         (Some(_), Some(_)) => vector_weight.clamp(0.0, 1.0),
         (_, vector) => f64::from(u8::from(vector.is_some())),
@@ -66,10 +66,10 @@ mod tests {
 
     #[test]
     fn both_sides_are_scaled_to_the_candidates_and_weighted() {
-        let fused = fuse(Some(&[12.0, 4.0, 0.0]), Some(&[0.2, 0.6, 0.4]), 0.25);
+        let fused = fuse(Some(&[12.0, 4.0, 0.0]), Some(&[0.25, 0.75, 0.5]), 0.25);
         assert_eq!(scores(&fused), [0.75, 0.5, 0.125]);
         assert_eq!(fused[1].1.bm25_scaled, Some(4.0 / 12.0));
-        assert_eq!(fused[1].1.vector, Some(0.6));
+        assert_eq!(fused[1].1.vector, Some(0.75));
     }
 
     #[test]

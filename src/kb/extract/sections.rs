@@ -38,9 +38,10 @@ impl Sections {
         self.lines.extend(text.lines().map(str::trim_end).filter(|line| !line.trim().is_empty()).map(str::to_owned));
     }
 
-    /// Adds a section of its own, such as a row.
-    pub(super) fn record(&mut self, heading: Option<String>, anchor: &str, text: String) {
-        let anchor = self.unique_anchor(&slug(anchor));
+    /// Adds a section of its own, such as a row. An id without white space is its anchor as it is.
+    pub(super) fn record(&mut self, heading: Option<String>, id: &str, text: String) {
+        let plain = !id.contains(|character: char| character.is_whitespace() || character.is_control());
+        let anchor = self.unique_anchor(&if plain { id.to_owned() } else { slug(id) });
         self.done.push(Section { heading_path: heading.into_iter().collect(), anchor, text });
     }
 

@@ -40,11 +40,7 @@ struct Statistics {
 }
 
 impl<'a> TermScores<'a> {
-    pub(in crate::kb) fn new(
-        snapshot: &'a Snapshot,
-        scopes: &[&str],
-        words: &[QueryWord],
-    ) -> Result<Self, IndexError> {
+    pub(in crate::kb) fn new(snapshot: &'a Snapshot, scopes: &[&str], words: &[QueryWord]) -> Result<Self, IndexError> {
         let mut scopes = scopes.to_vec();
         scopes.sort_unstable();
         scopes.dedup();

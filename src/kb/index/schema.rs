@@ -1,7 +1,5 @@
 use tantivy::TantivyDocument;
-use tantivy::schema::{
-    BytesOptions, Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
-};
+use tantivy::schema::{BytesOptions, Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions};
 
 use super::tokenizer::{NAME, scoped};
 use super::{IndexChunk, IndexError};

@@ -29,8 +29,8 @@ pub(super) fn search(snapshot: &Snapshot, request: &SearchRequest<'_>) -> Result
         matches.similar = vectors.similar_words();
         (bm25, Some(similarities))
     };
-    let scored = fuse(bm25.as_deref(), vector.as_deref(), request.vector_weight);
-    let best = best(snapshot, union.into_iter().zip(scored).collect(), request.limit)?;
+    let fused = fuse(bm25.as_deref(), vector.as_deref(), request.vector_weight);
+    let best = best(snapshot, union.into_iter().zip(fused).collect(), request.limit)?;
     let addresses: Vec<DocAddress> = best.iter().map(|(address, ..)| *address).collect();
     matches.find(snapshot, request.scopes, &words, &addresses)?;
     best.into_iter()

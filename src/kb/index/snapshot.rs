@@ -3,7 +3,9 @@ use std::sync::OnceLock;
 
 use tantivy::columnar::{BytesColumn, StrColumn};
 use tantivy::schema::{TantivyDocument, Value};
-use tantivy::{DocAddress, DocId, Index, IndexReader, Opstamp, Searcher, SegmentOrdinal, SegmentReader, TantivyError, Term};
+use tantivy::{
+    DocAddress, DocId, Index, IndexReader, Opstamp, Searcher, SegmentOrdinal, SegmentReader, TantivyError, Term,
+};
 
 use super::IndexError;
 use super::schema::{CHUNK_COLUMN, Fields, VECTOR_COLUMN};
@@ -57,16 +59,15 @@ impl Snapshot {
             return Ok(frequencies);
         }
         let cached = self.directory.as_deref().and_then(|directory| Frequencies::read(directory, self.opstamp));
-        let frequencies = match cached {
-            Some(frequencies) => frequencies,
-            None => {
-                let counted = self.count_frequencies()?;
-                if let Some(directory) = &self.directory {
-                    // Only a cache: when it cannot be written, the next process counts again.
-                    let _ = counted.write(directory, self.opstamp);
-                }
-                counted
+        let frequencies = if let Some(frequencies) = cached {
+            frequencies
+        } else {
+            let counted = self.count_frequencies()?;
+            if let Some(directory) = &self.directory {
+                // Only a cache: when it cannot be written, the next process counts again.
+                let _ = counted.write(directory, self.opstamp);
             }
+            counted
         };
         Ok(self.frequencies.get_or_init(|| frequencies))
     }

@@ -44,7 +44,8 @@ pub(in crate::kb) fn top_chunks(
     let Some(last) = last_of(&mut found, limit) else {
         return Ok(found.into_iter().map(|(_, address)| address).collect());
     };
-    let mut top: Vec<DocAddress> = found.iter().filter(|(score, _)| *score > last).map(|(_, address)| *address).collect();
+    let mut top: Vec<DocAddress> =
+        found.iter().filter(|(score, _)| *score > last).map(|(_, address)| *address).collect();
     let mut ties = Vec::new();
     for (_, address) in found.iter().filter(|(score, _)| *score == last) {
         ties.push((snapshot.chunk_id(*address)?, *address));

@@ -102,12 +102,15 @@ fn push_features(text: &str, ids: &mut Vec<u32>) {
 pub(super) fn grams(word: &str) -> impl Iterator<Item = u64> {
     const END: u64 = 1;
     let mut window = END;
-    word.chars().skip(1).map(u64::from).chain([END]).scan(word.chars().next().map_or(END, u64::from), move |last, next| {
-        let gram = window << 42 | *last << 21 | next;
-        window = *last;
-        *last = next;
-        Some(gram)
-    })
+    word.chars().skip(1).map(u64::from).chain([END]).scan(
+        word.chars().next().map_or(END, u64::from),
+        move |last, next| {
+            let gram = window << 42 | *last << 21 | next;
+            window = *last;
+            *last = next;
+            Some(gram)
+        },
+    )
 }
 
 const GRAM_SPREAD: u64 = 0xD6E8_FEB8_6659_FD93;

@@ -65,7 +65,8 @@ impl Frequencies {
         for count in &self.in_chunks {
             file.write_all(&count.to_le_bytes())?;
         }
-        file.into_inner()?.sync_data()?;
+        file.flush()?;
+        drop(file);
         std::fs::rename(temporary, directory.join(FILE))
     }
 

@@ -81,7 +81,9 @@ mod tests {
     #[test]
     fn misspellings_and_word_forms_are_similar_and_other_words_are_not() {
         assert!((similarity("idempotancy", "idempotency") - 16.0 / 22.0).abs() < 1e-6);
-        for (one, other) in [("tenatn", "tenant"), ("configuring", "configuration"), ("budgets", "budget"), ("recieve", "receive")] {
+        for (one, other) in
+            [("tenatn", "tenant"), ("configuring", "configuration"), ("budgets", "budget"), ("recieve", "receive")]
+        {
             assert!(similarity(one, other) >= LEAST_SIMILARITY, "{one} {other} {}", similarity(one, other));
         }
         for (one, other) in [("tenant", "tension"), ("budget", "buffer"), ("cap", "capacity"), ("prompt", "provider")] {
