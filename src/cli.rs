@@ -50,7 +50,14 @@ const EXIT_CODES: &str = "Exit codes:
 #[derive(Debug, Args)]
 struct Global {
     /// The project: a directory with tollgate.toml [default: the nearest one at or above the current directory]
-    #[arg(long, short = 'C', global = true, value_name = "DIR", env = "TOLLGATE_PROJECT", help_heading = "Global options")]
+    #[arg(
+        long,
+        short = 'C',
+        global = true,
+        value_name = "DIR",
+        env = "TOLLGATE_PROJECT",
+        help_heading = "Global options"
+    )]
     project: Option<PathBuf>,
     /// How the result is written
     #[arg(long, global = true, value_enum, default_value_t = FormatArg::Human, help_heading = "Global options")]
@@ -139,6 +146,6 @@ fn run(cli: Cli, output: &Output) -> Result<Code, Failure> {
         Command::Kb(command) => app::with(global, output, async |app| kb::run(command, app, output).await),
         Command::Eval(args) => app::with(global, output, async |app| eval::run(&args, app, output).await),
         Command::Runs(command) => app::with(global, output, async |app| runs::run(command, app, output).await),
-        Command::Compare(args) => app::with(global, output, async |app| compare::run(&args, app, output).await),
+        Command::Compare(args) => app::with(global, output, async |app| compare::run(&args, app, output)),
     }
 }

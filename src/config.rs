@@ -27,7 +27,8 @@ pub fn load(root: &Path, environment: &[(String, String)]) -> Result<Config, Con
     let text = std::fs::read_to_string(&path)
         .map_err(|source| ConfigError::Unreadable { path: path.clone(), source: source.into() })?;
     let mut problems = Vec::new();
-    let mut tree = tree::parse(&text).map_err(|problem| ConfigError::Invalid { path: path.clone(), problems: vec![problem] })?;
+    let mut tree =
+        tree::parse(&text).map_err(|problem| ConfigError::Invalid { path: path.clone(), problems: vec![problem] })?;
     tree::override_from(&mut tree, environment, &mut problems);
     let config = settings::read(root, &tree, &mut problems);
     match config {

@@ -174,12 +174,10 @@ impl Proxy {
         let started = self.clock.monotonic();
         let attempt = provider.chat.chat(&request, Deadline(CALL_DEADLINE));
         let outcome = tokio::time::timeout(CALL_DEADLINE, attempt).await;
-        let latency_ms = (self.clock.monotonic() - started).as_secs_f64() * 1_000.0;
+        let latency_ms = self.clock.monotonic().saturating_sub(started).as_secs_f64() * 1_000.0;
         let (status, reply) = match outcome {
             Ok(Ok(reply)) => (CallStatus::Ok, Ok(reply)),
-            Ok(Err(source)) => {
-                (CallStatus::Failed, Err(ProxyError::Provider { model: model.to_owned(), source }))
-            }
+            Ok(Err(source)) => (CallStatus::Failed, Err(ProxyError::Provider { model: model.to_owned(), source })),
             Err(_) => {
                 (CallStatus::TimedOut, Err(ProxyError::TimedOut { model: model.to_owned(), deadline: CALL_DEADLINE }))
             }

@@ -32,18 +32,17 @@ pub(super) struct Ready {
 
 /// Finds and reads the project.
 pub(super) fn load_config(global: &Global) -> Result<Config, Failure> {
-    let root = match &global.project {
-        Some(directory) => directory.clone(),
-        None => {
-            let here = std::env::current_dir()
-                .map_err(|error| Failure::could_not_run(format!("cannot tell the current directory: {error}")))?;
-            config::find_project(&here).ok_or_else(|| {
-                Failure::usage(
-                    format!("no {} in {} or above it", config::FILE_NAME, here.display()),
-                    "`tollgate init` makes a project here; `-C DIR` names one elsewhere",
-                )
-            })?
-        }
+    let root = if let Some(directory) = &global.project {
+        directory.clone()
+    } else {
+        let here = std::env::current_dir()
+            .map_err(|error| Failure::could_not_run(format!("cannot tell the current directory: {error}")))?;
+        config::find_project(&here).ok_or_else(|| {
+            Failure::usage(
+                format!("no {} in {} or above it", config::FILE_NAME, here.display()),
+                "`tollgate init` makes a project here; `-C DIR` names one elsewhere",
+            )
+        })?
     };
     Ok(config::load(&root, &config::process_environment())?)
 }
@@ -104,15 +103,8 @@ impl App {
         let kb = Arc::new(self.knowledge_base()?);
         let synced = super::progress::sync(&kb, &[], false, output).await?;
         note_sync(&synced, output);
-        let parts = Parts {
-            release: Arc::clone(&release),
-            prompt,
-            kb,
-            proxy: Arc::clone(&proxy),
-            store,
-            clock,
-            endpoint,
-        };
+        let parts =
+            Parts { release: Arc::clone(&release), prompt, kb, proxy: Arc::clone(&proxy), store, clock, endpoint };
         Ok(Ready { assistant: Local::new(parts), release, proxy })
     }
 }

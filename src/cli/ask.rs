@@ -54,11 +54,9 @@ pub(super) async fn run(args: &AskArgs, app: &App, output: &Output) -> Result<Co
 
 fn read_stdin() -> Result<String, Failure> {
     let mut text = String::new();
-    std::io::stdin()
-        .lock()
-        .take(1 << 20)
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::usage(format!("the question on stdin cannot be read: {error}"), "give it as UTF-8 text"))?;
+    std::io::stdin().lock().take(1 << 20).read_to_string(&mut text).map_err(|error| {
+        Failure::usage(format!("the question on stdin cannot be read: {error}"), "give it as UTF-8 text")
+    })?;
     Ok(text.trim().to_owned())
 }
 
@@ -86,7 +84,8 @@ impl Render for AskOutcome {
             document.text(answer.text.clone())
         };
         let sources = answer.citations.iter().enumerate().map(|(index, cited)| {
-            let heading = answer.passages.iter().find(|passage| passage.chunk == *cited).map_or("", |passage| &passage.heading);
+            let heading =
+                answer.passages.iter().find(|passage| passage.chunk == *cited).map_or("", |passage| &passage.heading);
             (format!("[{}]", index + 1), Cell::Text(format!("{cited} · {heading}")))
         });
         let sources: Vec<_> = sources.collect();
@@ -102,7 +101,8 @@ impl Render for AskOutcome {
             document = document.heading(2, "Passages").facts(passages.collect::<Vec<_>>());
         }
         let model = answer.model.as_deref().map(|model| format!(" ({model})")).unwrap_or_default();
-        let confidence = answer.confidence.map(|confidence| format!(" · confidence {confidence:.2}")).unwrap_or_default();
+        let confidence =
+            answer.confidence.map(|confidence| format!(" · confidence {confidence:.2}")).unwrap_or_default();
         let cost = answer.cost_nanousd.map_or_else(|| "cost unknown".to_owned(), |cost| cost.to_string());
         let (path, latency_ms) = (answer.path.as_str(), answer.latency_ms);
         document.note(format!("{path}{model}{confidence} · {latency_ms:.1} ms · {cost}"))

@@ -19,7 +19,7 @@ pub(super) struct CompareArgs {
     right: String,
 }
 
-pub(super) async fn run(args: &CompareArgs, app: &App, output: &Output) -> Result<Code, Failure> {
+pub(super) fn run(args: &CompareArgs, app: &App, output: &Output) -> Result<Code, Failure> {
     let (left, right) = (app.store.find_run(&args.left)?, app.store.find_run(&args.right)?);
     output.write(&eval::compare(&app.store, &left, &right)?)?;
     Ok(Code::Pass)

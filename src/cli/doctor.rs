@@ -68,7 +68,8 @@ impl Diagnosis {
     }
 
     fn prompts(&mut self, config: &Config) {
-        let checked = Library::open(&prompts_directory(config)).map_err(Failure::from).and_then(|library| Ok(library.check()?));
+        let checked =
+            Library::open(&prompts_directory(config)).map_err(Failure::from).and_then(|library| Ok(library.check()?));
         match checked {
             Ok(problems) if problems.is_empty() => {}
             Ok(problems) => {
@@ -83,7 +84,8 @@ impl Diagnosis {
         };
         self.add("release", Level::Ok, format!("{} {}", release.number, release.hash.short()), None);
         for model in [&release.stages.small, &release.stages.large].into_iter().flatten() {
-            let named = model.split_once('/').and_then(|(provider, name)| config.providers.get(provider)?.models.get(name));
+            let named =
+                model.split_once('/').and_then(|(provider, name)| config.providers.get(provider)?.models.get(name));
             match named {
                 Some(_) => self.add("models", Level::Ok, format!("{model} is configured and priced"), None),
                 None => self.add(
@@ -146,7 +148,12 @@ impl Diagnosis {
 
     fn gold_set(&mut self, config: &Config, store: Option<&Store>) {
         let Some(path) = &config.eval.gold_set else {
-            return self.add("gold set", Level::Note, "`eval.gold_set` is not set", Some("`tollgate eval` then needs a path"));
+            return self.add(
+                "gold set",
+                Level::Note,
+                "`eval.gold_set` is not set",
+                Some("`tollgate eval` then needs a path"),
+            );
         };
         let checked = GoldSet::open(path, validate_check).and_then(|set| Ok((crate::gold::verify(&set)?, set)));
         let (lock, set) = match checked {
@@ -173,7 +180,12 @@ impl Diagnosis {
             Ok(findings) => {
                 let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
                 if errors > 0 {
-                    self.add("gold set", Level::Error, format!("{errors} errors"), Some("`tollgate gold check` lists them"));
+                    self.add(
+                        "gold set",
+                        Level::Error,
+                        format!("{errors} errors"),
+                        Some("`tollgate gold check` lists them"),
+                    );
                 }
             }
             Err(error) => self.failure("gold set", error.into()),

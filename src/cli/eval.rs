@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
@@ -75,8 +75,20 @@ enum BoundsArg {
     Never,
 }
 
+impl From<BoundsArg> for Bounds {
+    fn from(bounds: BoundsArg) -> Self {
+        match bounds {
+            BoundsArg::Auto => Self::Auto,
+            BoundsArg::Always => Self::Always,
+            BoundsArg::Never => Self::Never,
+        }
+    }
+}
+
 fn parse_dollars(text: &str) -> Result<NanoUsd, String> {
-    NanoUsd::parse_dollars(text).filter(|amount| *amount > NanoUsd::ZERO).ok_or_else(|| "write dollars, such as 2.50".to_owned())
+    NanoUsd::parse_dollars(text)
+        .filter(|amount| *amount > NanoUsd::ZERO)
+        .ok_or_else(|| "write dollars, such as 2.50".to_owned())
 }
 
 fn parse_score(text: &str) -> Result<f64, String> {
@@ -127,9 +139,8 @@ fn find_resumable(app: &App, wanted: &str) -> Result<RunRow, Failure> {
 /// Opens the gold set that is to be replayed, and refuses one that has changed since it was frozen.
 fn open_set(args: &EvalArgs, app: &App, stored: Option<&RunRow>) -> Result<GoldSet, Failure> {
     let path = match (&args.gold_set, stored, &app.config.eval.gold_set) {
-        (Some(path), ..) => path.clone(),
-        (None, Some(run), _) => PathBuf::from(&run.gold_path),
-        (None, None, Some(path)) => path.clone(),
+        (None, Some(run), _) => app.config.root.join(&run.gold_path),
+        (Some(path), ..) | (None, None, Some(path)) => path.clone(),
         (None, None, None) => {
             return Err(Failure::usage("no gold set is given", "name one, or set `eval.gold_set` in tollgate.toml"));
         }
@@ -146,12 +157,7 @@ pub(super) fn validate_check(check: &Check) -> Result<(), String> {
 
 fn options(args: &EvalArgs, app: &App, ready: &Ready) -> Result<EvalOptions, Failure> {
     let settings = &app.config.eval;
-    let bounds = match args.bounds {
-        Some(BoundsArg::Auto) => Bounds::Auto,
-        Some(BoundsArg::Always) => Bounds::Always,
-        Some(BoundsArg::Never) => Bounds::Never,
-        None => settings.bounds,
-    };
+    let bounds = args.bounds.map_or(settings.bounds, Bounds::from);
     let retrieves = ready.release.retrieval.mode != crate::prompts::RetrievalMode::Off;
     let mut offline = true;
     for model in [&ready.release.stages.small, &ready.release.stages.large].into_iter().flatten() {
@@ -175,7 +181,10 @@ fn options(args: &EvalArgs, app: &App, ready: &Ready) -> Result<EvalOptions, Fai
 }
 
 async fn start(app: &App, plan: &Plan, ready: &Ready) -> Result<RunRow, Failure> {
-    let path = plan.set.path.strip_prefix(&app.config.root).unwrap_or(&plan.set.path);
+    // Inside the project by its place there, outside it by its full path: either way `--resume` finds it from anywhere.
+    let full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let (path, root) = (full(&plan.set.path), full(&app.config.root));
+    let path = path.strip_prefix(&root).unwrap_or(&path);
     let run = RunRow {
         id: app.ids.next::<RunId>(&*app.clock),
         status: RunStatus::Running,
@@ -274,7 +283,8 @@ fn estimate(plan: &Plan, ready: &Ready) -> Result<DryRun, Failure> {
     let models: Vec<&String> = [&stages.small, &stages.large].into_iter().flatten().collect();
     let questions = plan.planned() + bounded;
     let output_tokens = ready.assistant.max_output_tokens();
-    let usage = crate::domain::Usage { input: crate::domain::Tokens(input), output: crate::domain::Tokens(output_tokens) };
+    let usage =
+        crate::domain::Usage { input: crate::domain::Tokens(input), output: crate::domain::Tokens(output_tokens) };
     let mut costs = Vec::new();
     for model in &models {
         let each = ready.proxy.price(model)?.cost(usage).map_err(crate::proxy::ProxyError::from)?;

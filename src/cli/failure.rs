@@ -109,9 +109,11 @@ impl From<KbError> for Failure {
     fn from(error: KbError) -> Self {
         match error {
             KbError::Store(store) => store.into(),
-            KbError::Index(_) => {
-                Self::with(Code::CouldNotRun, &error, Some("build it anew with `tollgate kb ingest --rebuild`".to_owned()))
-            }
+            KbError::Index(_) => Self::with(
+                Code::CouldNotRun,
+                &error,
+                Some("build it anew with `tollgate kb ingest --rebuild`".to_owned()),
+            ),
             KbError::SourceMissing { .. } => {
                 let hint = "restore it, or correct its `path` in tollgate.toml; nothing was removed";
                 Self::with(Code::Usage, &error, Some(hint.to_owned()))

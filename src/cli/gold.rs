@@ -88,9 +88,10 @@ pub(super) fn run(command: GoldCommand, global: &Global, output: &Output) -> Res
 
 /// The result goes to the gold set that `--output` names; what could not be mapped goes to stdout.
 fn import(args: &ImportArgs, global: &Global) -> Result<Code, Failure> {
-    let target = global.output.as_deref().ok_or_else(|| {
-        Failure::usage("no gold set to write is given", "add `-o gold_sets/NAME.jsonl`")
-    })?;
+    let target = global
+        .output
+        .as_deref()
+        .ok_or_else(|| Failure::usage("no gold set to write is given", "add `-o gold_sets/NAME.jsonl`"))?;
     if target.exists() && !args.force {
         return Err(Failure::usage(format!("{} exists", target.display()), "choose another name, or add `--force`"));
     }
@@ -135,11 +136,16 @@ impl Render for ImportOutcome {
     fn document(&self) -> Document {
         let path = self.gold_set.display();
         let status = if self.unmapped.is_empty() { Status::Good } else { Status::Warn };
-        let mut document = Document::new("gold import").verdict(status, format!("{} cases written to `{path}`", self.cases));
+        let mut document =
+            Document::new("gold import").verdict(status, format!("{} cases written to `{path}`", self.cases));
         if !self.unmapped.is_empty() {
             let columns = [Column::text("where"), Column::text("not carried over"), Column::number("times")];
             let table = self.unmapped.iter().fold(Table::new("", columns), |table, unmapped| {
-                table.row([Cell::Code(unmapped.place.clone()), Cell::Text(unmapped.what.clone()), Cell::count(unmapped.count)])
+                table.row([
+                    Cell::Code(unmapped.place.clone()),
+                    Cell::Text(unmapped.what.clone()),
+                    Cell::count(unmapped.count),
+                ])
             });
             document = document.table(table);
         }
@@ -176,7 +182,9 @@ fn check(args: &CheckArgs, global: &Global) -> Result<CheckOutcome, Failure> {
     };
     let paths = match (&args.sets[..], config.as_ref().and_then(|config| config.eval.gold_set.clone())) {
         ([], Some(path)) => vec![path],
-        ([], None) => return Err(Failure::usage("no gold set is given", "name one, or set `eval.gold_set` in tollgate.toml")),
+        ([], None) => {
+            return Err(Failure::usage("no gold set is given", "name one, or set `eval.gold_set` in tollgate.toml"));
+        }
         (paths, _) => paths.to_vec(),
     };
     let store = match &config {

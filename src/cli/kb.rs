@@ -86,7 +86,10 @@ pub(super) async fn run(command: KbCommand, app: &App, output: &Output) -> Resul
     match command {
         KbCommand::Ingest(args) => {
             if app.config.kb.sources.is_empty() {
-                return Err(Failure::usage("no source of documents is configured", "add a [kb.sources.NAME] table with a path"));
+                return Err(Failure::usage(
+                    "no source of documents is configured",
+                    "add a [kb.sources.NAME] table with a path",
+                ));
             }
             output.write(&progress::sync(&kb, &args.sources, args.rebuild, output).await?)?;
         }
@@ -302,13 +305,18 @@ impl Render for KbStatus {
                 Cell::Text(last),
             ])
         });
-        let index = if self.index_is_current { "current" } else { "out of date; the next ask, eval or `kb ingest` rebuilds it" };
+        let index = if self.index_is_current {
+            "current"
+        } else {
+            "out of date; the next ask, eval or `kb ingest` rebuilds it"
+        };
         let mut document = Document::new("kb status").table(table).facts([
             ("index", Cell::Text(format!("{} chunks, {index}", self.chunks_indexed))),
             ("knowledge version", Cell::Code(self.knowledge_version.clone())),
         ]);
         if let Some(documents) = &self.documents {
-            let columns = [Column::text("document"), Column::text("tenant"), Column::number("words"), Column::text("title")];
+            let columns =
+                [Column::text("document"), Column::text("tenant"), Column::number("words"), Column::text("title")];
             let table = documents.iter().fold(Table::new("", columns), |table, document| {
                 let title = if document.removed { "(removed)".to_owned() } else { document.title.clone() };
                 table.row([
@@ -336,6 +344,7 @@ impl Render for Removed {
     }
 
     fn document(&self) -> Document {
-        Document::new("kb remove").text(format!("{} documents removed until their content changes", self.documents.len()))
+        Document::new("kb remove")
+            .text(format!("{} documents removed until their content changes", self.documents.len()))
     }
 }

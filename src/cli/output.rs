@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -63,7 +64,8 @@ impl Output {
 
     /// Writes an outcome in the wanted format to stdout or to the wanted file.
     pub(super) fn write<R: Render + ?Sized>(&self, outcome: &R) -> Result<(), Failure> {
-        let width = console::Term::stdout().size_checked().map_or(WIDTH, |(_, columns)| usize::from(columns).min(WIDEST));
+        let width =
+            console::Term::stdout().size_checked().map_or(WIDTH, |(_, columns)| usize::from(columns).min(WIDEST));
         let mut text = Vec::new();
         report::write(outcome, self.format, Style { color: self.color, width }, &mut text)?;
         self.write_raw(&text)
@@ -92,10 +94,11 @@ impl Output {
 
     /// Says why a command reached no outcome.
     pub(super) fn fail(&self, failure: &Failure) {
-        let (red, cyan, reset) = if self.color_errors { ("\u{1b}[1;31m", "\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "", "") };
+        let (red, cyan, reset) =
+            if self.color_errors { ("\u{1b}[1;31m", "\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "", "") };
         let mut text = format!("{red}error:{reset} {}", failure.message);
         if let Some(hint) = &failure.hint {
-            text += &format!("\n{cyan}hint:{reset} {hint}");
+            let _ = write!(text, "\n{cyan}hint:{reset} {hint}");
         }
         let _ = writeln!(io::stderr(), "{text}");
     }

@@ -9,7 +9,8 @@ use crate::kb::{KnowledgeBase, SyncReport};
 
 /// A bar on stderr, or nothing where nobody would see it.
 fn bar(output: &Output, template: &str) -> ProgressBar {
-    let target = if output.shows_progress() { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
+    let target =
+        if output.shows_progress() { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(None, target);
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("━╸─"));

@@ -95,8 +95,16 @@ pub(super) fn run(command: PromptsCommand, global: &Global, output: &Output) -> 
         }
         PromptsCommand::Show(args) => {
             let version = match args.prompt.split_once('@') {
-                Some((_, version)) => parse_version(version).map_err(|hint| Failure::usage(format!("`{version}` is no version"), hint))?,
-                None => app::release(&config)?.0.prompts.get(&args.prompt).copied().or_else(|| library.latest(&args.prompt)).unwrap_or(1),
+                Some((_, version)) => {
+                    parse_version(version).map_err(|hint| Failure::usage(format!("`{version}` is no version"), hint))?
+                }
+                None => app::release(&config)?
+                    .0
+                    .prompts
+                    .get(&args.prompt)
+                    .copied()
+                    .or_else(|| library.latest(&args.prompt))
+                    .unwrap_or(1),
             };
             let name = args.prompt.split_once('@').map_or(args.prompt.as_str(), |(name, _)| name);
             output.write(&show(&library.get(name, version)?, args.input.as_ref())?)?;
@@ -169,8 +177,9 @@ fn show(prompt: &Prompt, input: Option<&PathBuf>) -> Result<ShownPrompt, Failure
     let inputs = match input {
         None => prompt.sample_inputs(),
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display()), "name a JSON file"))?;
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Failure::usage(format!("cannot read {}: {error}", path.display()), "name a JSON file")
+            })?;
             serde_json::from_str(&text).map_err(|error| {
                 Failure::usage(format!("{}: {error}", path.display()), "write the inputs as one JSON object")
             })?
@@ -196,10 +205,9 @@ impl Render for ShownPrompt {
 
     fn document(&self) -> Document {
         let pretty = |value: &serde_json::Value| serde_json::to_string_pretty(value).unwrap_or_default();
-        let document = Document::new(self.prompt.clone()).text(self.description.clone()).facts([
-            ("task", Cell::Text(self.task.clone())),
-            ("sha256", Cell::Code(self.content_hash.clone())),
-        ]);
+        let document = Document::new(self.prompt.clone())
+            .text(self.description.clone())
+            .facts([("task", Cell::Text(self.task.clone())), ("sha256", Cell::Code(self.content_hash.clone()))]);
         let document = self.messages.iter().fold(document, |document, message| {
             document.heading(2, role(message.role)).code("", message.content.clone())
         });
@@ -241,18 +249,27 @@ impl Render for PromptDiff {
 }
 
 fn changes_table(changes: &[prompts::Change]) -> Table {
-    let shown = |value: &Option<serde_json::Value>| value.as_ref().map_or(Cell::Missing, |value| Cell::Text(value.to_string()));
-    changes.iter().fold(
-        Table::new("", [Column::text("key"), Column::text("from"), Column::text("to")]),
-        |table, change| table.row([Cell::Code(change.key.clone()), shown(&change.from), shown(&change.to)]),
-    )
+    let shown =
+        |value: &Option<serde_json::Value>| value.as_ref().map_or(Cell::Missing, |value| Cell::Text(value.to_string()));
+    changes
+        .iter()
+        .fold(Table::new("", [Column::text("key"), Column::text("from"), Column::text("to")]), |table, change| {
+            table.row([Cell::Code(change.key.clone()), shown(&change.from), shown(&change.to)])
+        })
 }
 
 fn schema_diff(document: Document, diff: &SchemaDiff) -> Document {
-    let lists =
-        [("added", &diff.added), ("removed", &diff.removed), ("now required", &diff.required), ("now optional", &diff.optional)];
-    let facts: Vec<_> =
-        lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(label, list)| (label, Cell::Text(list.join(", ")))).collect();
+    let lists = [
+        ("added", &diff.added),
+        ("removed", &diff.removed),
+        ("now required", &diff.required),
+        ("now optional", &diff.optional),
+    ];
+    let facts: Vec<_> = lists
+        .into_iter()
+        .filter(|(_, list)| !list.is_empty())
+        .map(|(label, list)| (label, Cell::Text(list.join(", "))))
+        .collect();
     let document = if facts.is_empty() { document } else { document.facts(facts) };
     if diff.changed.is_empty() { document } else { document.table(changes_table(&diff.changed)) }
 }

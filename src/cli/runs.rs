@@ -65,7 +65,11 @@ fn parse_age(text: &str) -> Result<jiff::SignedDuration, String> {
         _ => return Err("write a number with h, d or w, such as 30d".to_owned()),
     };
     let number: i64 = digits.parse().map_err(|_| "write a number with h, d or w, such as 30d".to_owned())?;
-    number.checked_mul(hours).and_then(|hours| hours.checked_mul(3_600)).map(jiff::SignedDuration::from_secs).filter(|age| !age.is_negative())
+    number
+        .checked_mul(hours)
+        .and_then(|hours| hours.checked_mul(3_600))
+        .map(jiff::SignedDuration::from_secs)
+        .filter(|age| !age.is_negative())
         .ok_or_else(|| "that is too long".to_owned())
 }
 
@@ -91,7 +95,8 @@ pub(super) struct Pruned {
 
 async fn prune(args: &PruneArgs, app: &App) -> Result<Pruned, Failure> {
     let runs = app.store.runs(u64::from(u32::MAX))?;
-    let too_old = args.older_than.map(|age| rfc3339(app.clock.now().saturating_sub(age).unwrap_or(jiff::Timestamp::MIN)));
+    let too_old =
+        args.older_than.map(|age| rfc3339(app.clock.now().saturating_sub(age).unwrap_or(jiff::Timestamp::MIN)));
     let doomed = |(index, started_at): (usize, &str)| match (args.keep, &too_old) {
         (Some(keep), _) => index >= keep,
         (None, Some(limit)) => started_at < limit.as_str(),

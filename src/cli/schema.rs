@@ -66,7 +66,8 @@ const PUBLISHED: &[Published] = published![
 
 pub(super) fn run(args: &SchemaArgs, output: &Output) -> Result<Code, Failure> {
     let Some(name) = &args.name else {
-        let schemas = PUBLISHED.iter().map(|published| Listed { name: published.name, about: published.about }).collect();
+        let schemas =
+            PUBLISHED.iter().map(|published| Listed { name: published.name, about: published.about }).collect();
         output.write(&SchemaList { schemas })?;
         return Ok(Code::Pass);
     };
@@ -90,7 +91,9 @@ impl Published {
         let mut schema = (self.schema)(&mut SchemaGenerator::default());
         if let Some(version) = self.version {
             let tag = serde_json::json!({"const": format!("{}/v{version}", self.name)});
-            if let Some(properties) = schema.ensure_object().get_mut("properties").and_then(|value| value.as_object_mut()) {
+            if let Some(properties) =
+                schema.ensure_object().get_mut("properties").and_then(|value| value.as_object_mut())
+            {
                 properties.insert("schema".to_owned(), tag);
             }
             if let Some(required) = schema.ensure_object().get_mut("required").and_then(|value| value.as_array_mut()) {

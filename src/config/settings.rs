@@ -2,9 +2,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::Problem;
 use super::reader::Reader;
 use super::tree::Node;
-use super::Problem;
 use crate::domain::{Price, TENANT_SHARED};
 
 /// Everything that `tollgate.toml` and the environment say.
@@ -134,7 +134,8 @@ fn read_all(root: &Path, top: Reader<'_>) -> Option<Config> {
         path
     });
     let kb = top.table("kb").map_or_else(default_kb, read_kb);
-    let providers = top.tables("providers").into_iter().filter_map(|(name, reader)| Some((name, read_provider(reader)?)));
+    let providers =
+        top.tables("providers").into_iter().filter_map(|(name, reader)| Some((name, read_provider(reader)?)));
     let providers: BTreeMap<_, _> = providers.collect();
     let eval = top.table("eval").map_or_else(default_eval, |eval| read_eval(root, eval));
     let log_format = top.table("log").and_then(|log| {
@@ -192,7 +193,9 @@ fn read_source(source: Reader<'_>) -> Option<SourceSettings> {
 
 /// Whether this can be the name of a tenant: letters, digits, `-` and `_`, at most 64.
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    !name.is_empty()
+        && name.len() <= 64
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 fn read_provider(provider: Reader<'_>) -> Option<ProviderSettings> {
@@ -224,7 +227,11 @@ fn read_price(model: Reader<'_>) -> Option<Price> {
         let dollars = model.amount(key)?;
         let nano = dollars * 1_000.0;
         if (nano - nano.round()).abs() > 1e-6 || nano > f64::from(u32::MAX) {
-            model.reject(key, format!("${dollars} per million tokens is not a whole number of nano-dollars a token"), None);
+            model.reject(
+                key,
+                format!("${dollars} per million tokens is not a whole number of nano-dollars a token"),
+                None,
+            );
             return None;
         }
         Some(nano.round() as u32)
@@ -283,9 +290,11 @@ mod tests {
     #[test]
     fn the_environment_overrides_the_file() {
         let text = "[project]\nname = \"a\"\n[eval]\nconcurrency = 4\n";
-        let config = load_text(text, &[("TOLLGATE_EVAL__CONCURRENCY", "16"), ("TOLLGATE_PROJECT__NAME", "b c")]).unwrap();
+        let config =
+            load_text(text, &[("TOLLGATE_EVAL__CONCURRENCY", "16"), ("TOLLGATE_PROJECT__NAME", "b c")]).unwrap();
         assert_eq!((config.eval.concurrency, config.name.as_str()), (16, "b c"));
-        let Err(ConfigError::Invalid { problems, .. }) = load_text(text, &[("TOLLGATE_EVAL__CONCURRENCY", "many")]) else {
+        let Err(ConfigError::Invalid { problems, .. }) = load_text(text, &[("TOLLGATE_EVAL__CONCURRENCY", "many")])
+        else {
             panic!("accepted")
         };
         assert_eq!(problems[0].place, Place::Environment("TOLLGATE_EVAL__CONCURRENCY".into()));

@@ -84,6 +84,7 @@ pub struct IdSource {
 
 impl IdSource {
     /// Ids that nobody can predict: seeded by the operating system.
+    #[expect(clippy::disallowed_methods, reason = "the one place where real randomness enters the program")]
     pub fn from_system() -> Self {
         Self { random: Mutex::new(ChaCha12Rng::from_rng(&mut rand::rng())) }
     }

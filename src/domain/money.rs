@@ -10,7 +10,9 @@ use super::Usage;
 ///
 /// Prices per million tokens are exact in this unit ($0.15 per million = 150 a token), so sums never round.
 /// The range is about ±9.2 billion dollars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct NanoUsd(pub i64);
 
@@ -50,7 +52,6 @@ impl fmt::Display for NanoUsd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let magnitude = self.0.unsigned_abs();
         let decimals = match magnitude {
-            0 => 2,
             1..1_000 => 9,
             1_000..10_000 => 8,
             10_000..100_000 => 7,

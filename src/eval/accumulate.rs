@@ -64,7 +64,8 @@ pub(super) struct Grouper {
 impl Grouper {
     /// Takes the next result; returns the case before it once that is complete.
     pub(super) fn add(&mut self, result: CaseResult) -> Option<CaseSummary> {
-        let same = self.repeats.last().is_none_or(|last| last.case_id == result.case_id && last.cluster == result.cluster);
+        let same =
+            self.repeats.last().is_none_or(|last| last.case_id == result.case_id && last.cluster == result.cluster);
         let complete = if same { None } else { self.finish() };
         self.repeats.push(result);
         complete

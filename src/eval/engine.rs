@@ -5,7 +5,9 @@ use tokio::task::JoinSet;
 
 use super::grade::{self, Grade, Graders};
 use super::{EvalError, Plan};
-use crate::domain::{Answer, Clock, Hasher, IdSource, NanoUsd, PassageChoice, Question, RunId, TENANT_SHARED, TicketId, Usage};
+use crate::domain::{
+    Answer, Clock, Hasher, IdSource, NanoUsd, PassageChoice, Question, RunId, TENANT_SHARED, TicketId, Usage,
+};
 use crate::gold::{Case, Grader};
 use crate::pipeline::{Assistant, AssistantError};
 use crate::store::{CaseKind, CaseResult, CaseStatus, GradeRow, RunStatus, Store, StoreError};
@@ -253,7 +255,8 @@ fn answered(task: &Task, answer: Answer, grades: Vec<Grade>) -> CaseResult {
         .map(|grade| GradeRow { grader: grade.grader, weight: grade.weight, score: grade.score, reason: grade.reason })
         .collect();
     let unjudged = grades.iter().find(|grade| grade.weight > 0.0 && grade.score.is_none());
-    let error = unjudged.map(|grade| format!("{} gave no score: {}", grade.grader, grade.reason.as_deref().unwrap_or("")));
+    let error =
+        unjudged.map(|grade| format!("{} gave no score: {}", grade.grader, grade.reason.as_deref().unwrap_or("")));
     CaseResult {
         // A grader that could not judge is tried again when the run is resumed.
         status: if error.is_some() { CaseStatus::Errored } else { CaseStatus::Answered },

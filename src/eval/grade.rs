@@ -79,17 +79,17 @@ impl Graders {
     ///
     /// `graders` are those that hold for the case: its own, or its set's. Only `command` ever waits.
     pub async fn grade(&self, case: &Case, graders: &[Grader], answer: &Answer) -> Vec<Grade> {
-        let mut grades = Vec::with_capacity(graders.len());
+        let mut given = Vec::with_capacity(graders.len());
         for Grader { check, weight } in graders {
             let judgement = match check {
                 Check::Command { command, timeout_ms } => {
                     command::judge(command, &self.directory, *timeout_ms, case, answer).await
                 }
-                check => self.judge(check, case, answer),
+                other => self.judge(other, case, answer),
             };
-            grades.push(judgement.into_grade(name(check), *weight));
+            given.push(judgement.into_grade(name(check), *weight));
         }
-        grades
+        given
     }
 
     fn judge(&self, check: &Check, case: &Case, answer: &Answer) -> Judgement {

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::summary::{BoundsReport, CaseLine, EvalReport, RefusalCount, WorstCase};
 use super::{DryRun, RunList};
 use crate::report::{
@@ -41,8 +43,18 @@ impl Render for EvalReport {
 
     fn records(&self) -> Option<Records> {
         let header = [
-            "case", "score", "passed", "tags", "question", "expected", "got", "refused", "path", "latency_ms",
-            "cost_nanousd", "error",
+            "case",
+            "score",
+            "passed",
+            "tags",
+            "question",
+            "expected",
+            "got",
+            "refused",
+            "path",
+            "latency_ms",
+            "cost_nanousd",
+            "error",
         ];
         Some(self.every_case.iter().fold(Records::new(header), |records, case| {
             let word = |yes: bool| Cell::Text(if yes { "yes" } else { "no" }.to_owned());
@@ -91,11 +103,14 @@ impl EvalReport {
     }
 
     fn headline(&self) -> String {
-        let score = self.score.as_ref().map_or_else(|| "no score".to_owned(), |score| format!("score {}", with_interval(score)));
+        let score = self
+            .score
+            .as_ref()
+            .map_or_else(|| "no score".to_owned(), |score| format!("score {}", with_interval(score)));
         let passed = format!("{} of {} cases passed", self.passed, self.cases);
         let mut line = format!("{score}, {passed}");
         if self.errored > 0 {
-            line += &format!(", {} of {} without an answer or a score", self.errored, self.results);
+            let _ = write!(line, ", {} of {} without an answer or a score", self.errored, self.results);
         }
         match self.status {
             RunStatus::Complete => line,
@@ -110,9 +125,25 @@ impl EvalReport {
         let latency = |read: fn(&super::summary::LatencyReport) -> f64| Cell::Ms(self.latency.as_ref().map(read));
         let repeats = if details.repeats > 1 { format!(", {} repeats", details.repeats) } else { String::new() };
         vec![
-            ("gold set", Cell::Text(format!("{} {} ({} cases{repeats})", self.gold_path, hash(&self.gold_hash), self.cases))),
-            ("release", Cell::Text(format!("{} {} ({models}, retrieval {})", self.release, hash(&self.release_hash), details.retrieval))),
-            ("pass rate", Cell::Text(self.pass_rate.map_or("–".to_owned(), |rate| format!("{:.1}% at a score of {} or more", rate * 100.0, details.pass_score)))),
+            (
+                "gold set",
+                Cell::Text(format!("{} {} ({} cases{repeats})", self.gold_path, hash(&self.gold_hash), self.cases)),
+            ),
+            (
+                "release",
+                Cell::Text(format!(
+                    "{} {} ({models}, retrieval {})",
+                    self.release,
+                    hash(&self.release_hash),
+                    details.retrieval
+                )),
+            ),
+            (
+                "pass rate",
+                Cell::Text(self.pass_rate.map_or("–".to_owned(), |rate| {
+                    format!("{:.1}% at a score of {} or more", rate * 100.0, details.pass_score)
+                })),
+            ),
             ("answerable refused", self.answerable.cell()),
             ("unanswerable refused", self.unanswerable.cell()),
             ("latency p50", latency(|latency| latency.p50_ms)),
@@ -121,11 +152,16 @@ impl EvalReport {
             ("cost", Cell::Money(self.cost.total_nanousd)),
             ("cost per case", Cell::Money(self.cost.per_case_nanousd)),
             ("cost per successful outcome", Cell::Money(self.cost.per_success_nanousd)),
-            ("calls", Cell::Text(format!("{}, {} tokens in, {} out", self.cost.calls, self.cost.tokens.input, self.cost.tokens.output))),
+            (
+                "calls",
+                Cell::Text(format!(
+                    "{}, {} tokens in, {} out",
+                    self.cost.calls, self.cost.tokens.input, self.cost.tokens.output
+                )),
+            ),
             ("run", Cell::Code(format!("{} (seed {})", self.run, details.seed))),
         ]
     }
-
 
     fn tables(&self, document: Document) -> Document {
         let paths = self.paths.iter().filter(|path| path.answers > 0).fold(
@@ -136,11 +172,22 @@ impl EvalReport {
             },
         );
         let graders = self.by_grader.iter().fold(
-            Table::new("", [Column::text("grader"), Column::number("cases"), Column::number("score"), Column::text("95% interval"), Column::text("")]),
+            Table::new(
+                "",
+                [
+                    Column::text("grader"),
+                    Column::number("cases"),
+                    Column::number("score"),
+                    Column::text("95% interval"),
+                    Column::text(""),
+                ],
+            ),
             |table, grader| {
                 let role = if grader.counts { "" } else { "not counted" };
-                let unjudged = if grader.unjudged > 0 { format!("{} unjudged", grader.unjudged) } else { String::new() };
-                let remark = [role, &unjudged].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+                let unjudged =
+                    if grader.unjudged > 0 { format!("{} unjudged", grader.unjudged) } else { String::new() };
+                let remark =
+                    [role, &unjudged].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
                 table.row([
                     Cell::Text(grader.grader.clone()),
                     Cell::count(grader.cases as usize),
@@ -151,7 +198,16 @@ impl EvalReport {
             },
         );
         let tags = self.by_tag.iter().fold(
-            Table::new("", [Column::text("tag"), Column::number("cases"), Column::number("score"), Column::text("95% interval"), Column::number("passed")]),
+            Table::new(
+                "",
+                [
+                    Column::text("tag"),
+                    Column::number("cases"),
+                    Column::number("score"),
+                    Column::text("95% interval"),
+                    Column::number("passed"),
+                ],
+            ),
             |table, slice| {
                 table.row([
                     Cell::Text(slice.tag.clone()),
@@ -182,7 +238,11 @@ impl BoundsReport {
 
 impl RefusalCount {
     fn cell(self) -> Cell {
-        let share = if self.answers > 0 { format!(" ({:.1}%)", self.refused as f64 / self.answers as f64 * 100.0) } else { String::new() };
+        let share = if self.answers > 0 {
+            format!(" ({:.1}%)", self.refused as f64 / self.answers as f64 * 100.0)
+        } else {
+            String::new()
+        };
         Cell::Text(format!("{} of {}{share}", self.refused, self.answers))
     }
 }
@@ -213,7 +273,8 @@ impl WorstCase {
 impl CaseLine {
     fn test(&self, set: &str) -> TestCase {
         let details = || {
-            let expected = if self.expected.is_empty() { "(a refusal)".to_owned() } else { self.expected.join("\nor: ") };
+            let expected =
+                if self.expected.is_empty() { "(a refusal)".to_owned() } else { self.expected.join("\nor: ") };
             format!("question: {}\nexpected: {expected}\ngot: {}", self.question, self.got)
         };
         let result = match (&self.error, self.score, self.passed) {
@@ -306,7 +367,18 @@ impl Render for RunList {
     }
 
     fn records(&self) -> Option<Records> {
-        let header = ["run", "started_at", "gold_set", "release", "status", "results", "planned", "errored", "score", "cost_nanousd"];
+        let header = [
+            "run",
+            "started_at",
+            "gold_set",
+            "release",
+            "status",
+            "results",
+            "planned",
+            "errored",
+            "score",
+            "cost_nanousd",
+        ];
         Some(self.runs.iter().fold(Records::new(header), |records, run| {
             records.row([
                 Cell::Code(run.run.to_string()),

@@ -167,6 +167,7 @@ pub struct GraderReport {
 
 /// Percentiles in milliseconds, from a histogram with three significant digits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the unit is the last word of every name")]
 pub struct LatencyReport {
     /// Median.
     pub p50_ms: f64,
@@ -522,19 +523,29 @@ impl Tally {
             pass_rate: self.all.pass_rate(),
             answerable: self.answerable,
             unanswerable: self.unanswerable,
-            by_tag: self.tags.0.iter().map(|(tag, slice)| SliceReport {
-                tag: tag.clone(),
-                cases: slice.cases,
-                score: slice.estimate(),
-                pass_rate: slice.pass_rate(),
-            }).collect(),
-            by_grader: self.graders.0.iter().map(|(grader, slice)| GraderReport {
-                grader: grader.clone(),
-                cases: slice.cases,
-                unjudged: slice.cases - slice.judged,
-                score: slice.estimate(),
-                counts: counting.get(grader).copied().unwrap_or(false),
-            }).collect(),
+            by_tag: self
+                .tags
+                .0
+                .iter()
+                .map(|(tag, slice)| SliceReport {
+                    tag: tag.clone(),
+                    cases: slice.cases,
+                    score: slice.estimate(),
+                    pass_rate: slice.pass_rate(),
+                })
+                .collect(),
+            by_grader: self
+                .graders
+                .0
+                .iter()
+                .map(|(grader, slice)| GraderReport {
+                    grader: grader.clone(),
+                    cases: slice.cases,
+                    unjudged: slice.cases - slice.judged,
+                    score: slice.estimate(),
+                    counts: counting.get(grader).copied().unwrap_or(false),
+                })
+                .collect(),
             latency: latency_report(&self.latency),
             cost: CostReport {
                 total_nanousd: total,
@@ -544,10 +555,17 @@ impl Tally {
                 calls: self.calls,
                 tokens: self.tokens,
             },
-            paths: AnswerPath::ALL.into_iter().map(|path| {
-                let count = self.paths.get(&path).copied().unwrap_or(0);
-                PathShare { path, answers: count, share: if answers > 0 { count as f64 / answers as f64 } else { 0.0 } }
-            }).collect(),
+            paths: AnswerPath::ALL
+                .into_iter()
+                .map(|path| {
+                    let count = self.paths.get(&path).copied().unwrap_or(0);
+                    PathShare {
+                        path,
+                        answers: count,
+                        share: if answers > 0 { count as f64 / answers as f64 } else { 0.0 },
+                    }
+                })
+                .collect(),
             bounds: self.bounds.as_ref().map(Bounds::report),
             worst: self.worst,
             failing: self.failing,
@@ -560,7 +578,8 @@ impl Tally {
 /// Microseconds, up to an hour, three significant digits.
 fn new_histogram() -> Histogram<u64> {
     // These bounds are always acceptable; the fallback is only there so that nothing can panic.
-    Histogram::new_with_bounds(1, 3_600_000_000, 3).unwrap_or_else(|_| Histogram::new(3).unwrap_or_else(|_| unreachable!()))
+    Histogram::new_with_bounds(1, 3_600_000_000, 3)
+        .unwrap_or_else(|_| Histogram::new(3).unwrap_or_else(|_| unreachable!()))
 }
 
 fn latency_report(histogram: &Histogram<u64>) -> Option<LatencyReport> {

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
-use rand::seq::IndexedRandom;
 use rand::SeedableRng;
+use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha12Rng;
 
 use super::{Hit, KbError, KnowledgeBase, SearchRequest};

@@ -32,7 +32,8 @@ pub(super) fn scan<'a>(
         }
         let (include, exclude) = (globs(&source.include), globs(&source.exclude));
         for entry in WalkDir::new(&base).sort_by_file_name() {
-            let unlistable = |path: &Path, reason: String| KbError::Unlistable { name: name.clone(), path: path.to_owned(), reason };
+            let unlistable =
+                |path: &Path, reason: String| KbError::Unlistable { name: name.clone(), path: path.to_owned(), reason };
             let entry = entry.map_err(|error| unlistable(error.path().unwrap_or(&base), error.to_string()))?;
             let within = entry.path().strip_prefix(&base).unwrap_or(entry.path());
             // A source that is a single file is read whatever its globs say.

@@ -17,7 +17,7 @@ const BATCH: usize = 5_000;
 /// A file modified less than this before it was read may have changed again within the clock's grain: read it anew.
 const GRAIN_MS: i64 = 2_000;
 /// How long to wait for another process that is updating the knowledge base.
-const LOCK_WAIT: Duration = Duration::from_secs(60);
+const LOCK_WAIT: Duration = Duration::from_mins(1);
 
 /// What bringing the knowledge base up to date came to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, schemars::JsonSchema)]
@@ -93,7 +93,7 @@ impl KnowledgeBase {
                     if let Some(old) = known.get(id).filter(|old| old.scope != document.scope) {
                         batch.push(DocumentChange::Delete { scope: old.scope.clone(), id: id.clone() });
                     }
-                    batch.push(DocumentChange::Put(document, chunks));
+                    batch.push(DocumentChange::Put(*document, chunks));
                 }
                 Err(reason) => report.skipped.push(Skipped { document: id.clone(), reason }),
             }
@@ -168,13 +168,7 @@ impl KnowledgeBase {
             .collect()
     }
 
-    fn read(
-        &self,
-        id: &str,
-        file: &SourceFile,
-        known: Option<&DocumentRow>,
-        rebuild: bool,
-    ) -> Result<Reading, String> {
+    fn read(&self, id: &str, file: &SourceFile, known: Option<&DocumentRow>, rebuild: bool) -> Result<Reading, String> {
         if file.bytes > self.settings.max_document_bytes {
             let limit = self.settings.max_document_bytes;
             return Err(format!("{} bytes are more than `kb.max_document_bytes` = {limit}", file.bytes));
@@ -195,7 +189,8 @@ impl KnowledgeBase {
         if same_content && (same_reading || known.is_some_and(|known| known.removed)) {
             return Ok(Reading::Unchanged);
         }
-        let extracted = extract(&bytes, DocumentKind::of(&file.path), id).map_err(|error: ExtractError| error.to_string())?;
+        let extracted =
+            extract(&bytes, DocumentKind::of(&file.path), id).map_err(|error: ExtractError| error.to_string())?;
         let row = |draft: super::ChunkDraft| ChunkRow {
             scope: file.scope.clone(),
             id: draft.id,
@@ -219,16 +214,11 @@ impl KnowledgeBase {
             ingested_ms: self.clock.now().as_millisecond(),
             removed: false,
         };
-        Ok(Reading::New(document, chunks, extracted.warnings))
+        Ok(Reading::New(Box::new(document), chunks, extracted.warnings))
     }
 
     /// Returns whether the index was built from scratch: it is when it does not hold exactly what the store held before.
-    fn bring_index_up_to_date(
-        &self,
-        before: &ContentHash,
-        touched: &[String],
-        rebuild: bool,
-    ) -> Result<bool, KbError> {
+    fn bring_index_up_to_date(&self, before: &ContentHash, touched: &[String], rebuild: bool) -> Result<bool, KbError> {
         self.index.refresh()?;
         let marker = self.index_marker();
         let indexed = std::fs::read_to_string(&marker).ok();
@@ -283,7 +273,7 @@ impl KnowledgeBase {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::Error(source)) => return Err(failed(source)),
-                Err(TryLockError::WouldBlock) if self.clock.monotonic() - started > LOCK_WAIT => {
+                Err(TryLockError::WouldBlock) if self.clock.monotonic().saturating_sub(started) > LOCK_WAIT => {
                     return Err(KbError::Locked);
                 }
                 Err(TryLockError::WouldBlock) => {
@@ -300,7 +290,7 @@ impl KnowledgeBase {
 
 enum Reading {
     Unchanged,
-    New(DocumentRow, Vec<ChunkRow>, Vec<String>),
+    New(Box<DocumentRow>, Vec<ChunkRow>, Vec<String>),
 }
 
 #[derive(Default)]

@@ -104,7 +104,8 @@ impl Local {
         let confidence = output.confidence;
         let unsure = confidence.is_some_and(|confidence| confidence < release.stages.refuse_below);
         let refused = output.refused || unsure;
-        let text = if refused && (unsure || output.answer.trim().is_empty()) { REFUSAL.to_owned() } else { output.answer };
+        let text =
+            if refused && (unsure || output.answer.trim().is_empty()) { REFUSAL.to_owned() } else { output.answer };
         let (latency_ms, steps) = trace.finish();
         let answer = Answer {
             ticket: question.ticket,
@@ -182,7 +183,10 @@ impl Local {
             crate::prompts::Role::User => Role::User,
             crate::prompts::Role::Assistant => Role::Assistant,
         };
-        Ok(messages.into_iter().map(|message| ChatMessage { role: role(message.role), content: message.content }).collect())
+        Ok(messages
+            .into_iter()
+            .map(|message| ChatMessage { role: role(message.role), content: message.content })
+            .collect())
     }
 
     /// Asks the small model, and the large one when the small one is unsure, declines, or breaks its schema.
@@ -200,7 +204,8 @@ impl Local {
             trace.step("small", describe(&outcome));
             let keep = match &outcome {
                 Ok(output) => {
-                    !output.refused && output.confidence.is_none_or(|confidence| confidence >= stages.confidence_threshold)
+                    !output.refused
+                        && output.confidence.is_none_or(|confidence| confidence >= stages.confidence_threshold)
                 }
                 Err(AssistantError::Output { .. }) => false,
                 Err(_) => true,

@@ -19,13 +19,13 @@ impl<'a> Trace<'a> {
     /// Ends the step that began when the one before it ended.
     pub(super) fn step(&mut self, name: &str, detail: impl Into<String>) {
         let now = self.clock.monotonic();
-        let duration_ms = (now - self.last).as_secs_f64() * 1_000.0;
+        let duration_ms = now.saturating_sub(self.last).as_secs_f64() * 1_000.0;
         self.steps.push(Step { name: name.to_owned(), duration_ms, detail: detail.into() });
         self.last = now;
     }
 
     /// The time since the start in milliseconds, and the steps.
     pub(super) fn finish(self) -> (f64, Vec<Step>) {
-        ((self.clock.monotonic() - self.started).as_secs_f64() * 1_000.0, self.steps)
+        (self.clock.monotonic().saturating_sub(self.started).as_secs_f64() * 1_000.0, self.steps)
     }
 }

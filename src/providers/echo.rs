@@ -25,7 +25,9 @@ impl Echo {
         let said = self.reply.as_deref().or(asked.map(|message| message.content.as_str())).unwrap_or_default();
         let text = match &request.output_schema {
             None => said.to_owned(),
-            Some(_) => serde_json::json!({"answer": said, "citations": [], "confidence": 1.0, "refused": false}).to_string(),
+            Some(_) => {
+                serde_json::json!({"answer": said, "citations": [], "confidence": 1.0, "refused": false}).to_string()
+            }
         };
         let count = |text: &str| text::words(text).count() as u64;
         let input = request.messages.iter().map(|message| count(&message.content)).sum();

@@ -154,7 +154,11 @@ Alerts fire at half of the budget. An alert is sent once a period. The webhook r
 
     #[test]
     fn what_nothing_supports_is_refused() {
-        let reply = ask("large", &PROMPT.replace("Which webhook receives the alert?", "Who won the cup final?"), serde_json::json!({}));
+        let reply = ask(
+            "large",
+            &PROMPT.replace("Which webhook receives the alert?", "Who won the cup final?"),
+            serde_json::json!({}),
+        );
         assert_eq!((reply["refused"].clone(), reply["citations"].clone()), (true.into(), serde_json::json!([])));
         assert!(reply["confidence"].as_f64().unwrap() < 0.2);
     }

@@ -282,9 +282,7 @@ fn apply(connection: &Connection, change: &DocumentChange) -> Result<(), StoreEr
         }
         DocumentChange::Remove { .. } => {
             connection
-                .prepare_cached(
-                    "UPDATE documents SET removed = 1, chunks = 0, words = 0 WHERE scope = ?1 AND id = ?2",
-                )?
+                .prepare_cached("UPDATE documents SET removed = 1, chunks = 0, words = 0 WHERE scope = ?1 AND id = ?2")?
                 .execute([scope, id])?;
         }
     }

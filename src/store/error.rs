@@ -71,8 +71,12 @@ impl StoreError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Newer { .. } => Some("use the tollgate that wrote it, or set `store.path` to another file"),
-            Self::Unusable { .. } => Some("check `store.path` and its permissions; move a damaged file away to start anew"),
-            Self::DiskFull => Some("free some space and run again; an interrupted eval continues with `--resume latest`"),
+            Self::Unusable { .. } => {
+                Some("check `store.path` and its permissions; move a damaged file away to start anew")
+            }
+            Self::DiskFull => {
+                Some("free some space and run again; an interrupted eval continues with `--resume latest`")
+            }
             Self::Busy => Some("wait for the other tollgate to finish, or give this one its own `store.path`"),
             Self::NoSuchRun { matches: 0, .. } => Some("`tollgate runs list` shows the stored runs"),
             Self::NoSuchRun { .. } => Some("give more digits of the run's id"),

@@ -177,7 +177,14 @@ impl Store {
     }
 
     /// Whether this repeat of this case already has an answer in the run.
-    pub fn is_answered(&self, run: RunId, kind: CaseKind, cluster: &str, case: &str, repeat: u32) -> Result<bool, StoreError> {
+    pub fn is_answered(
+        &self,
+        run: RunId,
+        kind: CaseKind,
+        cluster: &str,
+        case: &str,
+        repeat: u32,
+    ) -> Result<bool, StoreError> {
         self.main.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT 1 FROM results WHERE run = (SELECT key FROM runs WHERE id = ?1) AND kind = ?2 AND cluster = ?3
@@ -274,9 +281,9 @@ fn read_result(row: &Row<'_>) -> rusqlite::Result<CaseResult> {
         citations: json(row, 13)?,
         refused: row.get(14)?,
         confidence: row.get(15)?,
-        path: row.get::<_, Option<String>>(16)?.and_then(|stored| {
-            AnswerPath::ALL.into_iter().find(|path| path.as_str() == stored)
-        }),
+        path: row
+            .get::<_, Option<String>>(16)?
+            .and_then(|stored| AnswerPath::ALL.into_iter().find(|path| path.as_str() == stored)),
         model: row.get(17)?,
         latency_ms: row.get(18)?,
         cost_nanousd: row.get::<_, Option<i64>>(19)?.map(NanoUsd),

@@ -136,9 +136,10 @@ impl Store {
             }
             match (found.pop(), found.len()) {
                 (Some(only), 0) => Ok(only),
-                (other, rest) => {
-                    Err(StoreError::NoSuchRun { wanted: wanted.to_owned(), matches: rest + usize::from(other.is_some()) })
-                }
+                (other, rest) => Err(StoreError::NoSuchRun {
+                    wanted: wanted.to_owned(),
+                    matches: rest + usize::from(other.is_some()),
+                }),
             }
         })
     }

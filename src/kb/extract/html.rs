@@ -8,8 +8,27 @@ const FURNITURE: &[&str] =
     &["script", "style", "noscript", "template", "nav", "footer", "header", "aside", "form", "button", "svg", "head"];
 /// Elements that begin and end a line.
 const BLOCKS: &[&str] = &[
-    "p", "div", "section", "article", "main", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "figure", "figcaption",
-    "details", "summary", "address", "body", "html", "hr", "br",
+    "p",
+    "div",
+    "section",
+    "article",
+    "main",
+    "ul",
+    "ol",
+    "li",
+    "dl",
+    "dt",
+    "dd",
+    "blockquote",
+    "figure",
+    "figcaption",
+    "details",
+    "summary",
+    "address",
+    "body",
+    "html",
+    "hr",
+    "br",
 ];
 
 /// Reads HTML; returns its first top heading, else its `<title>`.
@@ -38,7 +57,9 @@ impl Reader<'_> {
             return;
         }
         match name {
-            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.heading(element, name.as_bytes().get(1).map_or(1, |digit| digit - b'0')),
+            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
+                self.heading(element, name.as_bytes().get(1).map_or(1, |digit| digit - b'0'));
+            }
             "pre" => {
                 self.end_line();
                 self.sections.text(&element.text().collect::<String>());

@@ -37,7 +37,8 @@ pub(super) fn read_csv(text: &str, sections: &mut Sections) {
         let fields: Vec<(&str, &str)> =
             header.iter().zip(&record).map(|(name, value)| (name.trim(), value.trim())).collect();
         let find = |names: &[&str]| {
-            let named = |(name, value): &&(&str, &str)| names.contains(&name.to_lowercase().as_str()) && !value.is_empty();
+            let named =
+                |(name, value): &&(&str, &str)| names.contains(&name.to_lowercase().as_str()) && !value.is_empty();
             fields.iter().find(named).map(|(_, value)| (*value).to_owned())
         };
         let anchor = find(IDS).unwrap_or_else(|| format!("row-{}", index + 1));

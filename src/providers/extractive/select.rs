@@ -77,7 +77,8 @@ fn choose<'a>(
     score: impl Fn(&Features) -> f64,
 ) -> Selection<'a> {
     let passages: Vec<_> = passages.map(|passage| (passage, terms(&passage.heading))).collect();
-    let sentences: Vec<Sentence<'a>> = passages.iter().enumerate().flat_map(|(rank, (passage, _))| split(rank, passage)).collect();
+    let sentences: Vec<Sentence<'a>> =
+        passages.iter().enumerate().flat_map(|(rank, (passage, _))| split(rank, passage)).collect();
     let weights = Weights::of(sentences.iter().map(|sentence| &sentence.terms[..]));
     let question = terms(question);
     let wanted: HashSet<&str> = question.iter().map(String::as_str).collect();
@@ -85,7 +86,8 @@ fn choose<'a>(
         .iter()
         .enumerate()
         .map(|(rank, (_, heading))| {
-            let body = sentences.iter().filter(|sentence| sentence.passage == rank).flat_map(|sentence| &sentence.terms);
+            let body =
+                sentences.iter().filter(|sentence| sentence.passage == rank).flat_map(|sentence| &sentence.terms);
             weights.coverage(&wanted, &body.chain(heading).map(String::as_str).collect())
         })
         .fold(0.0, f64::max);
