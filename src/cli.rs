@@ -112,6 +112,15 @@ enum Command {
     Man(man::ManArgs),
 }
 
+/// Reads the name of a tenant, as the configuration would accept it.
+fn tenant_name(text: &str) -> Result<String, String> {
+    if crate::config::is_tenant_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("use letters, digits, `-` and `_`".to_owned())
+    }
+}
+
 /// Parses the arguments, runs the command, and says how it went.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 pub use problem::{ConfigError, Place, Problem};
 pub use settings::{
-    Bounds, Config, EvalSettings, KbSettings, LogFormat, ProviderKind, ProviderSettings, SourceSettings,
+    Bounds, Config, EvalSettings, KbSettings, LogFormat, ProviderKind, ProviderSettings, SourceSettings, is_tenant_name,
 };
 
 /// The file that makes a directory a project.
@@ -31,6 +31,7 @@ pub fn load(root: &Path, environment: &[(String, String)]) -> Result<Config, Con
         tree::parse(&text).map_err(|problem| ConfigError::Invalid { path: path.clone(), problems: vec![problem] })?;
     tree::override_from(&mut tree, environment, &mut problems);
     let config = settings::read(root, &tree, &mut problems);
+    problems.sort_by(|one, other| one.place.cmp(&other.place));
     match config {
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(ConfigError::Invalid { path, problems }),

@@ -100,7 +100,7 @@ impl EvalError {
             Self::Store(error) => error.hint().map(str::to_owned),
             Self::NothingSelected { unknown_tags, .. } => unknown_tags.first().map(|(tag, nearest)| match nearest {
                 Some(known) => format!("no case has the tag `{tag}`; did you mean `{known}`?"),
-                None => format!("no case has the tag `{tag}`; `tollgate gold check` lists the tags"),
+                None => format!("no case has the tag `{tag}`; `tollgate gold check` lists them"),
             }),
             Self::CannotResume { .. } => Some("start a new run, or restore what has changed".to_owned()),
             Self::GoldSetDiffers { .. } => Some("replay one gold set in both runs".to_owned()),

@@ -22,7 +22,7 @@ pub(super) struct AskArgs {
     /// The question; `-` reads it from stdin
     question: String,
     /// Who asks: documents and caches are confined to this tenant and the shared ones
-    #[arg(long, value_name = "NAME", default_value = TENANT_SHARED)]
+    #[arg(long, value_name = "NAME", default_value = TENANT_SHARED, value_parser = super::tenant_name)]
     tenant: String,
     /// Show each step with its duration
     #[arg(long)]

@@ -48,7 +48,7 @@ pub(super) struct EvalArgs {
     #[arg(long)]
     cache: bool,
     /// Continue this run: an id, the beginning or end of one, or `latest` (the latest that is not complete)
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["filter", "limit", "repeats", "seed", "cache", "dry_run"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["filter", "limit", "repeats", "seed", "cache", "bounds", "dry_run"])]
     resume: Option<String>,
     /// Only say how many cases, calls, tokens and dollars it would take
     #[arg(long)]
@@ -109,10 +109,13 @@ pub(super) async fn run(args: &EvalArgs, app: &App, output: &Output) -> Result<C
     let set = open_set(args, app, stored.as_ref())?;
     let ready = app.ready("eval", output).await?;
     let knowledge = app.store.knowledge_version(None)?;
-    let plan = match &stored {
+    let mut plan = match &stored {
         Some(run) => Plan::resume(set, run, &ready.release, &knowledge)?,
         None => Plan::new(set, &options(args, app, &ready)?, &ready.release, knowledge)?,
     };
+    if let Some(concurrency) = args.concurrency {
+        plan.details.concurrency = concurrency as usize;
+    }
     if args.dry_run {
         output.write(&estimate(&plan, &ready)?)?;
         return Ok(Code::Pass);

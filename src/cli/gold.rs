@@ -228,6 +228,7 @@ impl Render for CheckOutcome {
             let path = set.set.path.display();
             let (cases, answerable) = (set.set.case_count, set.set.answerable_count);
             let found = format!("`{path}`: {cases} cases, {errors} errors, {} warnings", set.findings.len() - errors);
+            let tags: Vec<String> = set.set.tags.iter().map(|(tag, cases)| format!("{tag} {cases}")).collect();
             let lock = match &set.lock {
                 LockState::Unlocked => "not frozen".to_owned(),
                 LockState::Locked(lock) => format!("frozen at {}", lock.locked_at),
@@ -235,6 +236,7 @@ impl Render for CheckOutcome {
             };
             let document = document.verdict(status, found).facts([
                 ("answerable", Cell::count(answerable)),
+                ("tags", Cell::Text(tags.join(", "))),
                 ("sha256", Cell::Code(set.set.hash.to_string())),
                 ("lock", Cell::Text(lock)),
             ]);

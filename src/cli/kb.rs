@@ -50,7 +50,7 @@ pub(super) struct SearchArgs {
     #[arg(long)]
     explain: bool,
     /// Who searches
-    #[arg(long, value_name = "NAME", default_value = TENANT_SHARED)]
+    #[arg(long, value_name = "NAME", default_value = TENANT_SHARED, value_parser = super::tenant_name)]
     tenant: String,
 }
 

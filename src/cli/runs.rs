@@ -22,7 +22,7 @@ pub(super) enum RunsCommand {
   tollgate runs list --limit 5")]
 pub(super) struct ListArgs {
     /// Most runs shown
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
 }
 

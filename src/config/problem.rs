@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Where a setting came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// The file, 1-based.
     File {

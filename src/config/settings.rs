@@ -184,7 +184,7 @@ fn read_source(source: Reader<'_>) -> Option<SourceSettings> {
         }
     }
     let tenant = source.text("tenant").unwrap_or_else(|| TENANT_SHARED.to_owned());
-    if !is_name(&tenant) {
+    if !is_tenant_name(&tenant) {
         source.reject("tenant", "must be letters, digits, `-` and `_`", None);
     }
     source.finish();
@@ -192,7 +192,7 @@ fn read_source(source: Reader<'_>) -> Option<SourceSettings> {
 }
 
 /// Whether this can be the name of a tenant: letters, digits, `-` and `_`, at most 64.
-fn is_name(name: &str) -> bool {
+pub fn is_tenant_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 64
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
@@ -278,10 +278,10 @@ mod tests {
             found,
             [
                 ("project.name", at(2, 8)),
-                ("providers.x.models.small.output_usd_per_million", at(8, 20)),
-                ("providers.x.models.small.input_usd_per_million", at(9, 25)),
-                ("eval.bounds", at(5, 10)),
                 ("eval.concurency", at(4, 14)),
+                ("eval.bounds", at(5, 10)),
+                ("providers.x.models.small.output_usd_per_million", at(8, 21)),
+                ("providers.x.models.small.input_usd_per_million", at(9, 25)),
             ]
         );
         assert!(problems.iter().any(|problem| problem.hint.as_deref() == Some("did you mean `concurrency`?")));

@@ -25,7 +25,7 @@ pub(super) enum Value {
 }
 
 /// Variables that are read elsewhere, or are for the tests and benchmarks.
-const OTHER_VARIABLES: &[&str] = &["TOLLGATE_PROJECT", "TOLLGATE_DATA", "TOLLGATE_LOG"];
+const OTHER_VARIABLES: &[&str] = &["TOLLGATE_PROJECT", "TOLLGATE_DATA"];
 
 /// Reads TOML, keeping the place of every value.
 pub(super) fn parse(text: &str) -> Result<Node, Problem> {

@@ -144,6 +144,7 @@ impl EvalReport {
                     format!("{:.1}% at a score of {} or more", rate * 100.0, details.pass_score)
                 })),
             ),
+            ("answers", Cell::Text(self.answers())),
             ("answerable refused", self.answerable.cell()),
             ("unanswerable refused", self.unanswerable.cell()),
             ("latency p50", latency(|latency| latency.p50_ms)),
@@ -161,6 +162,12 @@ impl EvalReport {
             ),
             ("run", Cell::Code(format!("{} (seed {})", self.run, details.seed))),
         ]
+    }
+
+    fn answers(&self) -> String {
+        let given = self.answerable.answers + self.unanswerable.answers;
+        let refused = self.answerable.refused + self.unanswerable.refused;
+        format!("{} answered, {refused} refused, {} errored", given - refused, self.errored)
     }
 
     fn tables(&self, document: Document) -> Document {
@@ -352,8 +359,10 @@ impl Render for RunList {
                 RunStatus::Running => Status::Neutral,
                 RunStatus::Interrupted | RunStatus::Stopped => Status::Warn,
             };
+            let id = run.run.to_string();
             table.row([
-                Cell::Code(run.run.to_string()),
+                // The end of an id names the run as well as all of it, and leaves room for the rest.
+                Cell::Code(id.get(id.len().saturating_sub(10)..).unwrap_or(&id).to_owned()),
                 Cell::Text(run.started_at.get(..19).unwrap_or(&run.started_at).replace('T', " ")),
                 Cell::Text(run.gold_set.clone()),
                 Cell::count(run.release as usize),

@@ -22,7 +22,8 @@ pub struct ChunkDraft {
 
 /// Cuts a document into chunks of at most `max_words` words, at headings first, then at the ends of sentences and lines.
 ///
-/// A sentence longer than `max_words` is a chunk of its own. A tiny section joins the next under its own anchor.
+/// A sentence longer than `max_words` is cut between words. A tiny section of prose joins the next one beside or below
+/// it, under that one's anchor.
 pub fn chunk(document_id: &str, document: &ExtractedDocument, max_words: usize) -> Vec<ChunkDraft> {
     let mut drafts = Vec::new();
     let mut carried: Option<String> = None;
@@ -34,9 +35,12 @@ pub fn chunk(document_id: &str, document: &ExtractedDocument, max_words: usize) 
             Some(before) => format!("{before}\n{}", section.text),
             None => section.text.clone(),
         };
-        let is_last = index + 1 == document.sections.len();
-        // Rows and lines of records stand for themselves, however short; sections of prose lead to the next.
-        let tiny = count(&text) < TINY_WORDS && !section.heading_path.is_empty() && !is_last;
+        // Only to a section beside or below it: the next chapter is about something else.
+        let leads_on = document
+            .sections
+            .get(index + 1)
+            .is_some_and(|next| !next.is_record && next.heading_path.len() >= section.heading_path.len());
+        let tiny = count(&text) < TINY_WORDS && !section.heading_path.is_empty() && !section.is_record && leads_on;
         if tiny {
             let title = section.heading_path.last().map_or("", String::as_str);
             carried = Some(format!("{title}: {text}"));
@@ -71,20 +75,37 @@ fn split(text: &str, max_words: usize) -> Vec<String> {
     let target = total.div_ceil(total.div_ceil(max_words));
     let mut parts: Vec<(usize, String)> = Vec::new();
     for line in text.lines() {
-        for (index, sentence) in text::sentences(line).into_iter().enumerate() {
-            let words = count(sentence);
+        for (index, piece) in pieces(line, max_words).into_iter().enumerate() {
+            let words = count(&piece);
             let joint = if index == 0 { '\n' } else { ' ' };
             match parts.last_mut() {
-                Some((have, part)) if *have + words <= max_words && *have < target => {
+                Some((have, part)) if words == 0 || (*have + words <= max_words && *have < target) => {
                     *have += words;
                     part.push(joint);
-                    part.push_str(sentence);
+                    part.push_str(&piece);
                 }
-                _ => parts.push((words, sentence.to_owned())),
+                _ => parts.push((words, piece)),
             }
         }
     }
     parts.into_iter().map(|(_, part)| part).collect()
+}
+
+/// The sentences of a line, those that are too long cut between words; a line without any sentence as it is.
+fn pieces(line: &str, max_words: usize) -> Vec<String> {
+    let sentences = text::sentences(line);
+    if sentences.is_empty() {
+        return vec![line.to_owned()];
+    }
+    let cut = |sentence: &str| {
+        if count(sentence) <= max_words {
+            return vec![sentence.to_owned()];
+        }
+        // Joined words such as `a/b` count as several, so a piece may exceed the limit by those.
+        let words: Vec<&str> = sentence.split_whitespace().collect();
+        words.chunks(max_words).map(|words| words.join(" ")).collect()
+    };
+    sentences.into_iter().flat_map(cut).collect()
 }
 
 #[cfg(test)]
@@ -114,6 +135,23 @@ mod tests {
         assert_eq!(parts.iter().map(|part| part.words).collect::<Vec<_>>(), [24, 24, 12]);
         assert_eq!(parts[1].id, "docs/a.md#guide~2");
         assert!(parts.iter().all(|part| part.text.ends_with("six.")));
+    }
+
+    #[test]
+    fn splitting_loses_nothing_but_list_markers() {
+        let text = format!("# Guide\n\n```\nfn main() {{\n}}\n```\n\n{}", "word ".repeat(60));
+        let parts = chunks(&text, 25);
+        assert!(parts.iter().all(|part| part.words <= 25), "{parts:?}");
+        assert_eq!(parts.iter().map(|part| part.words).sum::<usize>(), 62);
+        assert!(parts[0].text.contains("fn main() {\n}"), "{}", parts[0].text);
+    }
+
+    #[test]
+    fn short_records_stay_apart() {
+        let line = |id: &str| format!("{{\"id\":\"{id}\",\"title\":\"T\",\"text\":\"One.\"}}\n");
+        let document = extract((line("a") + &line("b")).as_bytes(), DocumentKind::Jsonl, "faq.jsonl").unwrap();
+        let ids: Vec<_> = chunk("faq.jsonl", &document, 100).into_iter().map(|chunk| chunk.id).collect();
+        assert_eq!(ids, ["faq.jsonl#a", "faq.jsonl#b"]);
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct Section {
     pub anchor: String,
     /// The text, without the heading.
     pub text: String,
+    /// Whether it is a row or line that stands for itself, however short it is.
+    pub is_record: bool,
 }
 
 /// Why a document cannot be read at all.
@@ -89,8 +91,11 @@ pub enum ExtractError {
         offset: usize,
     },
     /// It holds nothing that could be searched.
-    #[error("there is no text in it")]
-    NoText,
+    #[error("there is no text in it{}", because.as_ref().map(|because| format!(": {because}")).unwrap_or_default())]
+    NoText {
+        /// What could not be read, when that is why.
+        because: Option<String>,
+    },
 }
 
 /// Reads a document. `path` gives it a title when its content has none.
@@ -120,7 +125,7 @@ pub fn extract(bytes: &[u8], kind: DocumentKind, path: &str) -> Result<Extracted
     let title = title.filter(|title| !title.is_empty()).unwrap_or_else(|| name.to_owned());
     let (sections, warnings) = sections.finish();
     if sections.is_empty() {
-        return Err(ExtractError::NoText);
+        return Err(ExtractError::NoText { because: warnings.into_iter().next() });
     }
     Ok(ExtractedDocument { title, sections, warnings })
 }
@@ -200,12 +205,34 @@ mod tests {
     }
 
     #[test]
+    fn anchors_are_unique_and_depth_is_bounded() {
+        let document = read(DocumentKind::Markdown, "## a\n\n1\n\n## a\n\n2\n\n## a-1\n\n3\n\n## a\n\n4\n");
+        let anchors: Vec<_> = document.sections.iter().map(|section| section.anchor.as_str()).collect();
+        assert_eq!(anchors, ["a", "a-1", "a-1-1", "a-2"]);
+        let deep = format!("{}deep{}", "<div>".repeat(5_000), "</div>".repeat(5_000));
+        assert_eq!(shown(&read(DocumentKind::Html, &deep))[0].1, "deep");
+    }
+
+    #[test]
+    fn semicolons_may_separate_fields_and_markup_in_markdown_is_read() {
+        let document = read(DocumentKind::Csv, "id;text\nx;a, b\n");
+        assert_eq!(shown(&document)[0].1, "text: a, b");
+        let text = "## Caps {#custom}\n\nplain<br>line\n\n<p>In a <b>block</b></p>\n\n- [x] done\n";
+        let document = read(DocumentKind::Markdown, text);
+        assert_eq!(document.sections[0].heading_path, ["Caps"]);
+        assert_eq!(document.sections[0].text, "plain\nline\nIn a block\ndone");
+    }
+
+    #[test]
     fn what_is_not_utf8_text_is_refused_with_its_place() {
         let refuse = |bytes: &[u8]| extract(bytes, DocumentKind::Text, "x").unwrap_err();
         assert_eq!(refuse(b"ab\0"), ExtractError::Binary { offset: 2 });
         assert_eq!(refuse(b"ab\xE9"), ExtractError::NotUtf8 { offset: 2 });
         assert_eq!(refuse(b"\xFF\xFEa\0"), ExtractError::Utf16);
         assert_eq!(refuse(b" \n"), ExtractError::Empty);
-        assert_eq!(extract(b"# Only a title", DocumentKind::Markdown, "x"), Err(ExtractError::NoText));
+        assert_eq!(
+            extract(b"# Only a title", DocumentKind::Markdown, "x"),
+            Err(ExtractError::NoText { because: None })
+        );
     }
 }

@@ -10,7 +10,8 @@
 //!   stored: IDF changes with every commit, and summing a vector of 400 features is as fast as reading it.
 //! - IDF comes from [`Frequencies`], counted over the live chunks at each commit and cached beside the index.
 //! - Nothing scans all vectors. They rerank the keyword candidates and those of one more keyword search, in which each
-//!   word of the query also stands for the similar words that the index knows ([`LexicalVectors`]).
+//!   word of the query also stands for the similar words that the index knows ([`LexicalVectors`]). Over 100,000 chunks,
+//!   50 candidates a side hold 96 to 99 % of the best five that fusing every chunk would give.
 //!
 //! Dense embeddings come in as another [`VectorSide`]; the union and the fusion stay as they are.
 

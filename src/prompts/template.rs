@@ -60,10 +60,22 @@ impl TemplateError {
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    // Whatever a template prints is data from outside unless it was marked safe: it is fenced without being asked to.
+    // Whatever a template prints is data from outside unless it was marked safe: it is fenced without being asked to.
+    environment.set_auto_escape_callback(|_| AutoEscape::Custom("fenced".into()));
+    environment.set_formatter(|out, _, value| {
+        if value.is_safe() {
+            return Ok(write!(out, "{value}")?);
+        }
+        match value.as_str() {
+            Some(text) => Ok(out.write_str(&fence::fenced(text))?),
+            None => Ok(out.write_str(&fence::fenced(&value.to_string()))?),
+        }
+    });
     environment.set_debug(false);
-    environment.add_filter("fenced", |text: &str| fence::fenced(text).into_owned());
-    environment.add_filter("attribute", |text: &str| fence::attribute(text));
+    let safe = minijinja::Value::from_safe_string;
+    environment.add_filter("fenced", move |text: &str| safe(fence::fenced(text).into_owned()));
+    environment.add_filter("attribute", move |text: &str| safe(fence::attribute(text)));
     environment
 }
 

@@ -144,11 +144,13 @@ Alerts fire at half of the budget. An alert is sent once a period. The webhook r
 
     #[test]
     fn parameters_change_the_answer() {
-        let one = ask("large", PROMPT, serde_json::json!({"max_sentences": 1}));
-        let two = ask("large", PROMPT, serde_json::json!({"max_sentences": 2, "must_cite": false}));
+        let asked = PROMPT
+            .replace("Which webhook receives the alert?", "When is an alert sent, and which webhook receives it?");
+        let one = ask("large", &asked, serde_json::json!({"max_sentences": 1}));
+        let two = ask("large", &asked, serde_json::json!({"max_sentences": 2, "must_cite": false}));
         assert_ne!(one["answer"], two["answer"]);
         assert_eq!(two["citations"], serde_json::json!([]));
-        let first_only = ask("large", PROMPT, serde_json::json!({"passages": 1}));
+        let first_only = ask("large", &asked, serde_json::json!({"passages": 1}));
         assert_ne!(first_only["answer"], one["answer"]);
     }
 

@@ -5,36 +5,17 @@ use super::sections::Sections;
 
 /// Elements that are not the document's content.
 const FURNITURE: &[&str] =
-    &["script", "style", "noscript", "template", "nav", "footer", "header", "aside", "form", "button", "svg", "head"];
+    &["script", "style", "noscript", "template", "nav", "footer", "aside", "form", "button", "svg", "head"];
 /// Elements that begin and end a line.
-const BLOCKS: &[&str] = &[
-    "p",
-    "div",
-    "section",
-    "article",
-    "main",
-    "ul",
-    "ol",
-    "li",
-    "dl",
-    "dt",
-    "dd",
-    "blockquote",
-    "figure",
-    "figcaption",
-    "details",
-    "summary",
-    "address",
-    "body",
-    "html",
-    "hr",
-    "br",
-];
+const BLOCKS: &str = "p div section article main header ul ol li dl dt dd blockquote figure figcaption details summary \
+                      address body html hr br";
+/// Elements within elements that are followed; what is nested deeper is read as plain text.
+const DEEPEST: usize = 200;
 
 /// Reads HTML; returns its first top heading, else its `<title>`.
 pub(super) fn read(text: &str, sections: &mut Sections) -> Option<String> {
     let page = Html::parse_document(text);
-    let mut reader = Reader { sections, title: None, line: String::new() };
+    let mut reader = Reader { sections, title: None, line: String::new(), depth: 0 };
     reader.element(page.root_element());
     reader.end_line();
     reader.title.or_else(|| {
@@ -47,12 +28,16 @@ struct Reader<'a> {
     sections: &'a mut Sections,
     title: Option<String>,
     line: String,
+    depth: usize,
 }
 
 impl Reader<'_> {
     fn element(&mut self, element: ElementRef<'_>) {
         let name = element.value().name();
-        let hidden = element.value().attr("hidden").is_some() || element.value().attr("aria-hidden") == Some("true");
+        let attribute = |name| element.value().attr(name).unwrap_or_default();
+        let hidden = element.value().attr("hidden").is_some()
+            || attribute("aria-hidden") == "true"
+            || attribute("style").replace(' ', "").contains("display:none");
         if hidden || FURNITURE.contains(&name) {
             return;
         }
@@ -66,7 +51,7 @@ impl Reader<'_> {
             }
             "table" => self.table(element),
             _ => {
-                let block = BLOCKS.contains(&name);
+                let block = BLOCKS.split_whitespace().any(|block| block == name);
                 if block {
                     self.end_line();
                 }
@@ -79,7 +64,11 @@ impl Reader<'_> {
     }
 
     fn children(&mut self, element: ElementRef<'_>) {
-        // The parser bounds no depth, but real pages do; recursion is one frame an element.
+        if self.depth >= DEEPEST {
+            self.line.extend(element.text());
+            return;
+        }
+        self.depth += 1;
         for child in element.children() {
             match child.value() {
                 Node::Text(text) => self.line.push_str(text),
@@ -91,6 +80,7 @@ impl Reader<'_> {
                 _ => {}
             }
         }
+        self.depth -= 1;
     }
 
     fn heading(&mut self, element: ElementRef<'_>, level: u8) {
@@ -107,7 +97,11 @@ impl Reader<'_> {
         self.end_line();
         let (Ok(rows), Ok(cells)) = (Selector::parse("tr"), Selector::parse("th, td")) else { return };
         let mut header: Vec<String> = Vec::new();
-        for row in element.select(&rows) {
+        let own = |row: &ElementRef<'_>| {
+            let mut around = row.ancestors().filter_map(ElementRef::wrap);
+            around.find(|around| around.value().name() == "table").is_some_and(|table| table == element)
+        };
+        for row in element.select(&rows).filter(own) {
             let names = row.select(&cells).all(|cell| cell.value().name() == "th");
             let texts: Vec<String> = row
                 .select(&cells)

@@ -7,6 +7,9 @@ pub(super) fn read(text: &str, sections: &mut Sections) -> Option<String> {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_GFM
+        | Options::ENABLE_HEADING_ATTRIBUTES
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
         | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
     let mut reader = Reader { sections, title: None, line: String::new(), table: None, skipping: false, code: false };
@@ -42,6 +45,12 @@ impl Reader<'_> {
             Event::Text(text) | Event::Code(text) if !self.skipping => self.line.push_str(&text),
             Event::SoftBreak => self.line.push(' '),
             Event::HardBreak => self.end_line(),
+            Event::InlineHtml(html) if html.starts_with("<br") => self.end_line(),
+            // A block of HTML comes line by line; its text is what counts.
+            Event::Html(html) => {
+                let text: String = scraper::Html::parse_fragment(&html).root_element().text().collect();
+                self.sections.line(&text);
+            }
             _ => {}
         }
     }

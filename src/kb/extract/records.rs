@@ -12,7 +12,7 @@ const TEXTS: &[&str] = &["text", "body", "content", "question", "answer"];
 
 /// One section a row: `column: value` a line.
 pub(super) fn read_csv(text: &str, sections: &mut Sections) {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new().flexible(true).delimiter(delimiter(text)).from_reader(text.as_bytes());
     let header = match reader.headers() {
         Ok(header) => header.clone(),
         Err(error) => return sections.warn(error.to_string()),
@@ -51,6 +51,14 @@ pub(super) fn read_csv(text: &str, sections: &mut Sections) {
             sections.record(find(HEADINGS), &anchor, text.join("\n"));
         }
     }
+}
+
+/// What separates the fields: whatever of comma, semicolon and tab the first line has most of.
+fn delimiter(text: &str) -> u8 {
+    let header = text.lines().next().unwrap_or_default();
+    let count = |delimiter: &u8| header.bytes().filter(|byte| byte == delimiter).count();
+    // The last of equals: a line without any is a single column.
+    *[b'\t', b';', b','].iter().max_by_key(|delimiter| count(delimiter)).unwrap_or(&b',')
 }
 
 /// One section a line.

@@ -42,7 +42,7 @@ impl Sections {
     pub(super) fn record(&mut self, heading: Option<String>, id: &str, text: String) {
         let plain = !id.contains(|character: char| character.is_whitespace() || character.is_control());
         let anchor = self.unique_anchor(&if plain { id.to_owned() } else { slug(id) });
-        self.done.push(Section { heading_path: heading.into_iter().collect(), anchor, text });
+        self.done.push(Section { heading_path: heading.into_iter().collect(), anchor, text, is_record: true });
     }
 
     /// Notes something that could not be read.
@@ -74,21 +74,20 @@ impl Sections {
         let anchor = anchor.unwrap_or_else(|| self.unique_anchor("top"));
         let heading_path = self.headings.iter().map(|(_, title)| title.clone()).collect();
         let text = std::mem::take(&mut self.lines).join("\n");
-        self.done.push(Section { heading_path, anchor, text });
+        self.done.push(Section { heading_path, anchor, text, is_record: false });
     }
 
+    /// The slug, or its first numbered form that is not taken.
     fn unique_anchor(&mut self, slug: &str) -> String {
         let slug = if slug.is_empty() { "section" } else { slug };
-        let seen = self.anchors.entry(slug.to_owned()).or_insert(0);
-        *seen += 1;
-        match *seen {
-            1 => slug.to_owned(),
-            again => {
-                // The numbered form may itself be a heading.
-                let candidate = format!("{slug}-{}", again - 1);
-                if self.anchors.contains_key(&candidate) { self.unique_anchor(&candidate) } else { candidate }
-            }
+        let mut anchor = slug.to_owned();
+        while self.anchors.contains_key(&anchor) {
+            let again = self.anchors.entry(slug.to_owned()).or_insert(0);
+            *again += 1;
+            anchor = format!("{slug}-{again}");
         }
+        self.anchors.insert(anchor.clone(), 0);
+        anchor
     }
 }
 

@@ -1,4 +1,4 @@
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use super::paint::Paint;
 use crate::report::Style;
@@ -29,28 +29,6 @@ pub(super) fn wrap(spans: &[Span], first: &str, next: &str, style: Style) -> Str
         text.push('\n');
     }
     text
-}
-
-/// `text` in lines of at most `room` columns; a word longer than that is broken.
-pub(super) fn fill(text: &str, room: usize) -> Vec<String> {
-    if text.width() <= room {
-        return vec![text.to_owned()];
-    }
-    let words: Vec<String> = text.split(' ').flat_map(|word| chunks(word, room)).collect();
-    let spans = [Span { text: words.join(" "), paint: Paint::Plain }];
-    lines(&spans, room).into_iter().map(|line| line.into_iter().map(|span| span.text).collect()).collect()
-}
-
-/// `word` in pieces of at most `room` columns, or of one character.
-fn chunks(word: &str, room: usize) -> Vec<String> {
-    let mut chunks = vec![String::new()];
-    for c in word.chars() {
-        match chunks.last_mut() {
-            Some(chunk) if chunk.is_empty() || chunk.width() + c.width().unwrap_or(0) <= room => chunk.push(c),
-            _ => chunks.push(c.to_string()),
-        }
-    }
-    chunks
 }
 
 fn lines(spans: &[Span], room: usize) -> Vec<Vec<Span>> {
@@ -132,13 +110,6 @@ mod tests {
     fn long_words_stay_whole_and_line_breaks_stay() {
         assert_eq!(wrapped("a https://example.org/x b", 10), "- a\n  https://example.org/x\n  b\n");
         assert_eq!(wrapped("a\n\nb", 10), "- a\n\n  b\n");
-    }
-
-    #[test]
-    fn a_cell_breaks_what_is_too_long_for_it() {
-        assert_eq!(fill("ab abcdefgh c", 4), ["ab", "abcd", "efgh", "c"]);
-        assert_eq!(fill("日本語", 4), ["日本", "語"]);
-        assert_eq!(fill("a  b", 4), ["a  b"]);
     }
 
     #[test]
