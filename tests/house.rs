@@ -1,6 +1,6 @@
 //! The house's rules, read from the sources: modules import only from lower levels, and files stay small.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

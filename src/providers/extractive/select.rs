@@ -38,7 +38,7 @@ impl Selection<'_> {
 
 /// Below this the question is refused: the share of its weight that the best passage with its heading holds, plus the
 /// share of its terms that any passage holds (0..=2).
-const SUPPORT: f64 = 0.65;
+const SUPPORT: f64 = 1.0;
 /// How much a sentence's place at the head of its passage counts, in units of full coverage of the question.
 const LEAD: f64 = 0.15;
 /// How much the passage's rank counts, in the same units.
