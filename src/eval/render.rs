@@ -8,6 +8,9 @@ use crate::report::{
 use crate::stats::MeanEstimate;
 use crate::store::RunStatus;
 
+/// Errors shown to a person; JSON has them all.
+const ERRORS_SHOWN: usize = 20;
+
 impl Render for EvalReport {
     fn schema_name(&self) -> &'static str {
         "eval_report"
@@ -25,6 +28,15 @@ impl Render for EvalReport {
             for case in &self.worst {
                 document = case.add_to(document);
             }
+        }
+        let errors: Vec<_> =
+            self.failing.iter().filter_map(|failing| Some((&failing.case, failing.error.as_ref()?))).collect();
+        if !errors.is_empty() {
+            let table = Table::new("", [Column::text("case"), Column::text("why")]);
+            let table = errors.iter().take(ERRORS_SHOWN).fold(table, |table, (case, error)| {
+                table.row([Cell::Code((*case).clone()), Cell::Text((*error).clone())])
+            });
+            document = document.heading(2, format!("Errors ({})", errors.len())).table(table);
         }
         if !self.failing.is_empty() {
             let commands: Vec<&str> = self.failing.iter().map(|failing| failing.repro.as_str()).collect();
@@ -190,7 +202,7 @@ impl EvalReport {
                 ],
             ),
             |table, grader| {
-                let role = if grader.counts { "" } else { "not counted" };
+                let role = if grader.counts { "counted" } else { "not counted" };
                 let unjudged =
                     if grader.unjudged > 0 { format!("{} unjudged", grader.unjudged) } else { String::new() };
                 let remark =
@@ -237,7 +249,7 @@ impl BoundsReport {
         let bars = [
             bar("floor: random passages", self.floor),
             bar("this release", self.score),
-            bar("ceiling: passages of the right documents", self.ceiling),
+            bar("ceiling: right documents", self.ceiling),
         ];
         Chart::bars(title, Axis::new("score", "", 3).range(0.0, 1.0), bars)
     }
@@ -308,9 +320,10 @@ pub(super) fn with_interval(score: &MeanEstimate) -> String {
     }
 }
 
+/// The interval of a mean score, cut to where scores can be.
 fn interval(score: Option<&MeanEstimate>) -> Cell {
     match score.and_then(|score| score.interval) {
-        Some(interval) => Cell::Text(format!("{:.3} to {:.3}", interval.lower, interval.upper)),
+        Some(interval) => Cell::Text(format!("{:.3} to {:.3}", interval.lower.max(0.0), interval.upper.min(1.0))),
         None => Cell::Missing,
     }
 }

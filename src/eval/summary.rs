@@ -239,6 +239,8 @@ pub struct FailingCase {
     pub case: String,
     /// Its score; `None` when it could not be judged.
     pub score: Option<f64>,
+    /// Why it has no answer or no score, or how the answer broke its schema.
+    pub error: Option<String>,
     /// The command that repeats it.
     pub repro: String,
 }
@@ -461,7 +463,8 @@ impl Tally {
             quoted(&filter_for_id(id)),
             self.seed
         );
-        self.failing.push(FailingCase { case: id.clone(), score: case.score, repro });
+        let error = case.shown().error.clone();
+        self.failing.push(FailingCase { case: id.clone(), score: case.score, error, repro });
     }
 
     fn consider_worst(&mut self, case: &CaseSummary) {
