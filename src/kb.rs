@@ -12,7 +12,8 @@ mod scan;
 mod sync;
 mod vector;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use chunk::{ChunkDraft, chunk};
@@ -73,8 +74,8 @@ pub enum KbError {
     /// Another process is updating the knowledge base and does not finish.
     #[error("another tollgate process is updating the knowledge base")]
     Locked,
-    /// The lock file cannot be used.
-    #[error("cannot lock {}: {source}", path.display())]
+    /// A file beside the index, such as the lock, cannot be used.
+    #[error("cannot write {}: {source}", path.display())]
     Lock {
         /// The file.
         path: PathBuf,
@@ -108,14 +109,25 @@ impl KnowledgeBase {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, KbError> {
         let directory = store.directory().join("index");
-        let index = match SearchIndex::open(&directory) {
-            Err(error) if error.needs_rebuild() => {
-                tracing::warn!(%error, "the search index is made anew");
-                SearchIndex::recreate(&directory)?
-            }
-            opened => opened?,
+        let index = match open_existing(&directory) {
+            Some(Ok(index)) => index,
+            Some(Err(error)) if !error.needs_rebuild() => return Err(error.into()),
+            Some(Err(_)) | None => Self::make_index(&store, &directory)?,
         };
         Ok(Self { settings, root, store, index, clock })
+    }
+
+    /// Makes the index, one process at a time: to another that looks on, a half-made one is a damaged one.
+    fn make_index(store: &Store, directory: &Path) -> Result<SearchIndex, KbError> {
+        let path = store.directory().join(sync::LOCK_FILE);
+        let locked = File::create(&path).and_then(|file| file.lock().map(|()| file));
+        let _lock = locked.map_err(|source| KbError::Lock { path, source })?;
+        match open_existing(directory) {
+            Some(Err(error)) if error.needs_rebuild() => tracing::warn!(%error, "the search index is made anew"),
+            Some(opened) => return Ok(opened?),
+            None => {}
+        }
+        Ok(SearchIndex::recreate(directory)?)
     }
 
     /// The search index.
@@ -127,4 +139,8 @@ impl KnowledgeBase {
     pub fn scopes(tenant: &str) -> Vec<&str> {
         if tenant == TENANT_SHARED { vec![TENANT_SHARED] } else { vec![TENANT_SHARED, tenant] }
     }
+}
+
+fn open_existing(directory: &Path) -> Option<Result<SearchIndex, IndexError>> {
+    directory.join("meta.json").exists().then(|| SearchIndex::open(directory))
 }

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use crate::config::{ProviderKind, ProviderSettings};
 use crate::domain::{CallId, Clock, IdSource, NanoUsd, Price, PriceTooLarge, TicketId, Usage, nearest, rfc3339};
-use crate::providers::{
-    ChatProvider, ChatReply, ChatRequest, Deadline, EXTRACTIVE_MODELS, Echo, Extractive, FinishReason, ProviderError,
-};
+use crate::providers::{ChatProvider, ChatReply, ChatRequest, Deadline, Echo, Extractive, FinishReason, ProviderError};
 use crate::store::{CallRecord, CallStatus, Store, StoreError};
 
 /// How long one call may take.
@@ -201,7 +199,7 @@ impl Proxy {
             usage: done.and_then(|completion| completion.usage),
             cost_nanousd: done.and_then(|completion| completion.cost_nanousd),
         };
-        self.store.record_call(record).await?;
+        self.store.record_call(record);
         completion
     }
 
@@ -215,7 +213,7 @@ impl Proxy {
         let price = found.prices.get(name).ok_or_else(|| ProxyError::UnknownModel {
             provider: provider.to_owned(),
             model: name.to_owned(),
-            nearest: nearest(name, found.prices.keys().map(String::as_str).chain(EXTRACTIVE_MODELS)).map(str::to_owned),
+            nearest: nearest(name, found.prices.keys().map(String::as_str)).map(str::to_owned),
         })?;
         Ok((found, name, *price))
     }

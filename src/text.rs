@@ -8,4 +8,4 @@ mod words;
 pub use normalize::{collapse_whitespace, normalize_question};
 pub use sentences::sentences;
 pub use stop_words::is_stop_word;
-pub use words::{content_words, fold, words};
+pub use words::{content_words, fold, word_count, words};

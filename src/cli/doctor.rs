@@ -127,12 +127,17 @@ impl Diagnosis {
             }
         }
         let Some(store) = store else { return };
-        match SearchIndex::open(&store.directory().join("index")) {
-            Ok(index) => match index.verify() {
-                Ok(()) => self.add("index", Level::Ok, format!("{} chunks", index.chunk_count()), None),
+        let directory = store.directory().join("index");
+        if directory.join("meta.json").exists() {
+            match SearchIndex::open(&directory) {
+                Ok(index) => match index.verify() {
+                    Ok(()) => self.add("index", Level::Ok, format!("{} chunks", index.chunk_count()), None),
+                    Err(error) => self.index_error(&error),
+                },
                 Err(error) => self.index_error(&error),
-            },
-            Err(error) => self.index_error(&error),
+            }
+        } else {
+            self.add("index", Level::Note, "not made yet", Some("the next ask, eval or `kb ingest` makes it"));
         }
         self.add(
             "vectors",

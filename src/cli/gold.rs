@@ -193,13 +193,22 @@ fn check(args: &CheckArgs, global: &Global) -> Result<CheckOutcome, Failure> {
     };
     let mut sets = Vec::new();
     for path in paths {
-        let set = GoldSet::open(&path, validate_check)?;
+        let set = open_to_check(&path)?;
         let known = store.as_ref().map(known_documents).transpose()?;
         let known = known.as_ref().map(|known| known as &dyn Fn(&str) -> bool);
         let findings = gold::check(&set, known)?;
         sets.push(CheckedSet { lock: gold::verify(&set)?, set, findings });
     }
     Ok(CheckOutcome { sets })
+}
+
+/// Opens a set; one that cannot be read is a failed check here, not a wrong usage.
+fn open_to_check(path: &Path) -> Result<GoldSet, Failure> {
+    GoldSet::open(path, validate_check).map_err(|error| {
+        let found = matches!(error, gold::GoldError::Invalid { .. });
+        let failure = Failure::from(error);
+        if found { Failure { code: Code::Failed, ..failure } } else { failure }
+    })
 }
 
 /// Whether the knowledge base has a document or chunk. An empty one knows nothing, and then everything is accepted.

@@ -106,6 +106,10 @@ impl Output {
 
 /// Writes a file so that it is either as before or complete.
 pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    // A device or a pipe is written to; a rename would put a file in its place, even in that of /dev/null.
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return std::fs::write(path, content);
+    }
     let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);

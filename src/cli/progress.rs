@@ -46,6 +46,9 @@ impl EvalBar {
     }
 
     pub(super) fn show(&self, progress: &Progress) {
+        if self.0.is_hidden() {
+            return;
+        }
         let score = progress.score().map_or_else(|| "–".to_owned(), |score| format!("{score:.3}"));
         let errored = if progress.errored > 0 { format!(" · {} errored", progress.errored) } else { String::new() };
         self.0.set_length(progress.planned);

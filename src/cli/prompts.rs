@@ -323,11 +323,12 @@ impl Render for CheckOutcome {
                 Severity::Error => (Status::Bad, "error"),
                 Severity::Warning => (Status::Warn, "warning"),
             };
+            let field = problem.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
             let hint = problem.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
             table.row([
                 Cell::Status(status, word.to_owned()),
                 Cell::Code(place(problem)),
-                Cell::Text(format!("{}{hint}", problem.message)),
+                Cell::Text(format!("{field}{}{hint}", problem.message)),
             ])
         }))
     }

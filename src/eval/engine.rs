@@ -171,7 +171,8 @@ impl Engine {
             ticket: self.ids.next::<TicketId>(&*self.clock),
             tenant: TENANT_SHARED.to_owned(),
             text: case.question.clone(),
-            use_cache: plan.details.use_cache && kind == CaseKind::Case,
+            // A repeat that a cache answered would only say again what the first one said.
+            use_cache: plan.details.use_cache && kind == CaseKind::Case && repeat == 0,
             passages: match kind {
                 CaseKind::Case => PassageChoice::Release,
                 CaseKind::Floor => PassageChoice::Random,

@@ -63,7 +63,7 @@ pub fn chunk(document_id: &str, document: &ExtractedDocument, max_words: usize) 
 }
 
 fn count(text: &str) -> usize {
-    text::words(text).count()
+    text::word_count(text)
 }
 
 /// Parts of at most `max_words` words, of nearly equal length, cut where sentences or lines end.

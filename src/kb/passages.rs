@@ -35,22 +35,25 @@ impl KnowledgeBase {
         Ok(self.store.chunks(tenant, &drawn)?.into_iter().map(|chunk| passage(chunk, None)).collect())
     }
 
-    /// The `count` chunks of `documents` that share most words with `answer`: what perfect retrieval would find.
+    /// The `count` chunks of `documents` that share most words with question and answer: what perfect retrieval finds.
     pub fn oracle_passages(
         &self,
         tenant: &str,
         documents: &[String],
+        question: &str,
         answer: &str,
         count: usize,
     ) -> Result<Vec<Passage>, KbError> {
-        let folded = text::fold(answer);
+        let both = format!("{question}\n{answer}");
+        let folded = text::fold(&both);
         let wanted: HashSet<&str> = text::content_words(&folded).collect();
         let mut chunks = Vec::new();
         for document in documents {
             chunks.extend(self.store.chunks_of(tenant, document)?);
         }
         let shared = |chunk: &ChunkRow| {
-            let folded = text::fold(&chunk.body);
+            let both = format!("{}\n{}", chunk.heading, chunk.body);
+            let folded = text::fold(&both);
             text::content_words(&folded).collect::<HashSet<_>>().intersection(&wanted).count()
         };
         chunks.sort_by_cached_key(|chunk| std::cmp::Reverse(shared(chunk)));

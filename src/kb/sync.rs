@@ -16,6 +16,8 @@ const READER: u32 = 2;
 const BATCH: usize = 5_000;
 /// A file modified less than this before it was read may have changed again within the clock's grain: read it anew.
 const GRAIN_MS: i64 = 2_000;
+/// Whose lock a process holds while it changes documents or index.
+pub(super) const LOCK_FILE: &str = "kb.lock";
 /// How long to wait for another process that is updating the knowledge base.
 const LOCK_WAIT: Duration = Duration::from_mins(1);
 
@@ -148,9 +150,9 @@ impl KnowledgeBase {
         Ok(indexed == self.store.knowledge_version(None)?.as_str())
     }
 
-    /// The file that names the knowledge version which the index holds.
+    /// The file that names the knowledge version which the index holds; it goes away with the index.
     fn index_marker(&self) -> PathBuf {
-        self.store.directory().join("index.version")
+        self.store.directory().join("index/knowledge.version")
     }
 
     fn chosen(&self, only: &[String]) -> Result<Vec<(&String, &crate::config::SourceSettings)>, KbError> {
@@ -264,7 +266,7 @@ impl KnowledgeBase {
 
     /// The lock that only one process holds while it changes documents and index; released when dropped.
     async fn lock(&self) -> Result<File, KbError> {
-        let path = self.store.directory().join("kb.lock");
+        let path = self.store.directory().join(LOCK_FILE);
         let failed = |source| KbError::Lock { path: path.clone(), source };
         let file = File::create(&path).map_err(failed)?;
         let started = self.clock.monotonic();

@@ -63,7 +63,7 @@ impl Local {
             seed: 0,
         };
         let messages = self.render(&question, &self.passages(&question)?)?;
-        Ok(messages.iter().map(|message| text::words(&message.content).count() as u64).sum())
+        Ok(messages.iter().map(|message| text::word_count(&message.content) as u64).sum())
     }
 
     /// Most tokens of one answer.
@@ -162,7 +162,7 @@ impl Local {
             }
             PassageChoice::Random => kb.random_passages(tenant, retrieval.top_k, question.seed)?,
             PassageChoice::Oracle { documents, answer } => {
-                kb.oracle_passages(tenant, documents, answer, retrieval.top_k)?
+                kb.oracle_passages(tenant, documents, &question.text, answer, retrieval.top_k)?
             }
         };
         for passage in &mut passages {

@@ -29,7 +29,7 @@ impl Echo {
                 serde_json::json!({"answer": said, "citations": [], "confidence": 1.0, "refused": false}).to_string()
             }
         };
-        let count = |text: &str| text::words(text).count() as u64;
+        let count = |text: &str| text::word_count(text) as u64;
         let input = request.messages.iter().map(|message| count(&message.content)).sum();
         let usage = Usage { input: Tokens(input), output: Tokens(count(said)) };
         ChatReply { text, usage: Some(usage), finish_reason: FinishReason::Stop }

@@ -75,7 +75,7 @@ fn answer(request: &ChatRequest) -> Result<ChatReply, ProviderError> {
             (join(chosen.iter().map(|sentence| sentence.text), request.max_output_tokens), citations, false)
         }
     };
-    let count = |text: &str| Tokens(text::words(text).count() as u64);
+    let count = |text: &str| Tokens(text::word_count(text) as u64);
     let input = request.messages.iter().map(|message| count(&message.content).0).sum();
     let usage = Usage { input: Tokens(input), output: count(&text) };
     let reply = serde_json::json!({
@@ -92,7 +92,7 @@ fn join<'a>(sentences: impl Iterator<Item = &'a str>, max_tokens: u64) -> String
     let mut joined = String::new();
     let mut tokens = 0;
     for sentence in sentences {
-        tokens += text::words(sentence).count() as u64;
+        tokens += text::word_count(sentence) as u64;
         if !joined.is_empty() {
             if tokens > max_tokens {
                 break;

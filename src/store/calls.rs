@@ -60,11 +60,9 @@ impl CallStatus {
 }
 
 impl Store {
-    /// Hands a call's record to the writer without waiting for its commit.
-    ///
-    /// It is committed no later than any write that is handed in after it.
-    pub async fn record_call(&self, call: CallRecord) -> Result<(), StoreError> {
-        let committed = self.main.submit(move |connection| {
+    /// Keeps a call's record with the next write that somebody waits for, or when the store is flushed or closed.
+    pub fn record_call(&self, call: CallRecord) {
+        self.main.defer(move |connection| {
             connection
                 .prepare_cached(
                     "INSERT INTO calls (id, ticket, tenant, endpoint, task, prompt, release, model, started_at, latency_ms,
@@ -91,8 +89,6 @@ impl Store {
                 ])?;
             Ok(())
         });
-        drop(committed.await?);
-        Ok(())
     }
 
     /// Number of calls recorded, and the sum of those costs that are known.

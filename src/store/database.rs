@@ -32,6 +32,8 @@ type Command = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Reply + Send>;
 /// One SQLite file with its writer thread and its readers.
 pub(super) struct Database {
     commands: Option<mpsc::Sender<Command>>,
+    /// Commands that go with the next one that somebody waits for.
+    deferred: Mutex<Vec<Command>>,
     writer: Option<JoinHandle<()>>,
     readers: Mutex<Vec<Connection>>,
     path: PathBuf,
@@ -62,7 +64,13 @@ impl Database {
             .name("store-writer".into())
             .spawn(move || write_groups(&connection, queue))
             .map_err(|error| StoreError::Unusable { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { commands: Some(commands), writer: Some(writer), readers: Mutex::default(), path: path.to_owned() })
+        Ok(Self {
+            commands: Some(commands),
+            deferred: Mutex::default(),
+            writer: Some(writer),
+            readers: Mutex::default(),
+            path: path.to_owned(),
+        })
     }
 
     /// Runs `command` in the next group and returns what it returned, after COMMIT.
@@ -72,25 +80,32 @@ impl Database {
         &self,
         command: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.submit(command).await?.await.unwrap_or(Err(StoreError::Closed))
-    }
-
-    /// Hands `command` to the writer; the receiver hears after COMMIT. Commands are carried out in the order handed in.
-    pub(super) async fn submit<T: Send + 'static>(
-        &self,
-        command: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
         let (sender, receiver) = oneshot::channel();
-        let command: Command = Box::new(move |connection| {
-            let outcome = connection.and_then(|connection| in_savepoint(connection, command));
-            Box::new(move |commit| {
-                // A caller that went away does not need the answer.
-                let _ = sender.send(commit.and(outcome));
-            })
+        let command = boxed(command, move |outcome| {
+            // A caller that went away does not need the answer.
+            let _ = sender.send(outcome);
         });
         let commands = self.commands.as_ref().ok_or(StoreError::Closed)?;
-        commands.send(command).await.map_err(|_| StoreError::Closed)?;
-        Ok(receiver)
+        for command in self.take_deferred().into_iter().chain([command]) {
+            commands.send(command).await.map_err(|_| StoreError::Closed)?;
+        }
+        receiver.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Leaves `command` for the next write to take along, so that it costs no commit of its own.
+    ///
+    /// It is lost when the process is killed before that; a failure is logged.
+    pub(super) fn defer(&self, command: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static) {
+        let command = boxed(command, |outcome| {
+            if let Err(error) = outcome {
+                tracing::error!(%error, "a deferred write failed");
+            }
+        });
+        self.deferred.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+    }
+
+    fn take_deferred(&self) -> Vec<Command> {
+        std::mem::take(&mut self.deferred.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs `query` on a read-only connection that sees everything committed before.
@@ -114,9 +129,25 @@ impl Database {
     }
 }
 
+/// A command whose outcome goes to `answer` once its group is committed.
+fn boxed<T: Send + 'static>(
+    command: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    answer: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+) -> Command {
+    Box::new(move |connection| {
+        let outcome = connection.and_then(|connection| in_savepoint(connection, command));
+        Box::new(move |commit| answer(commit.and(outcome)))
+    })
+}
+
 impl Drop for Database {
     fn drop(&mut self) {
-        self.commands = None;
+        if let Some(commands) = self.commands.take() {
+            for command in self.take_deferred() {
+                // The queue is empty by now: nobody is left to wait for it.
+                let _ = commands.try_send(command);
+            }
+        }
         if let Some(writer) = self.writer.take() {
             // A panic of the writer was reported when it happened.
             let _ = writer.join();
@@ -220,6 +251,25 @@ mod tests {
         assert!(first.is_ok() && other.is_ok());
         assert!(matches!(twice, Err(StoreError::Failed { .. })));
         assert_eq!(count(&database), 2);
+    }
+
+    #[tokio::test]
+    async fn a_deferred_command_goes_with_the_next_write_or_at_the_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = open(&directory);
+        let defer = |name: &'static str| {
+            database.defer(move |connection| {
+                connection.execute("INSERT INTO things VALUES (?1)", [name])?;
+                Ok(())
+            });
+        };
+        defer("a");
+        assert_eq!(count(&database), 0);
+        insert(&database, "b").await.unwrap();
+        assert_eq!(count(&database), 2);
+        defer("c");
+        drop(database);
+        assert_eq!(count(&open(&directory)), 3);
     }
 
     #[tokio::test]

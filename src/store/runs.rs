@@ -126,7 +126,7 @@ impl Store {
                 return latest.ok_or_else(|| StoreError::NoSuchRun { wanted: wanted.to_owned(), matches: 0 });
             }
             let digits = wanted.strip_prefix(RunId::PREFIX).unwrap_or(wanted);
-            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let plain = !wanted.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
             let mut found = Vec::new();
             if plain {
                 let sql = format!("SELECT {COLUMNS} FROM runs WHERE id LIKE ?1 OR id LIKE ?2 LIMIT 3");

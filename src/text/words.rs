@@ -22,6 +22,16 @@ pub fn words(folded: &str) -> impl Iterator<Item = &str> {
     folded.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
+/// How many [`words`] there are, several times as fast as walking through them.
+pub fn word_count(text: &str) -> usize {
+    let mut within = false;
+    let starts = |character: &char| {
+        let before = std::mem::replace(&mut within, character.is_alphanumeric());
+        within && !before
+    };
+    text.chars().filter(starts).count()
+}
+
 /// The words that carry content: all but function words.
 pub fn content_words(folded: &str) -> impl Iterator<Item = &str> {
     words(folded).filter(|word| !is_stop_word(word))
@@ -35,6 +45,8 @@ mod tests {
     fn words_are_runs_of_letters_and_digits() {
         let folded = fold("Don't cap ＡＢＣ-12 über_alles!");
         assert_eq!(words(&folded).collect::<Vec<_>>(), ["don", "t", "cap", "abc", "12", "über", "alles"]);
+        assert_eq!(word_count(&folded), 7);
+        assert_eq!(word_count(" … "), 0);
     }
 
     #[test]
