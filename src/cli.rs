@@ -18,6 +18,7 @@ mod man;
 mod output;
 mod progress;
 mod prompts;
+mod run_lock;
 mod runs;
 mod schema;
 

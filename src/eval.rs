@@ -8,6 +8,7 @@ mod compare;
 mod compare_render;
 mod engine;
 pub mod grade;
+mod outcome;
 mod plan;
 mod render;
 mod runs;
@@ -15,9 +16,10 @@ mod summary;
 
 pub use compare::{Comparison, compare};
 pub use engine::{Engine, Progress, Replay};
+pub use outcome::{CaseLine, Detail, EvalReport};
 pub use plan::{DryRun, Plan, RunDetails};
 pub use runs::{RunList, RunSummary, list_runs};
-pub use summary::{CaseLine, Detail, EvalReport, summarize};
+pub use summary::summarize;
 
 use crate::domain::NanoUsd;
 use crate::gold::{FilterError, GoldError};

@@ -39,12 +39,12 @@ fn a_report_says_what_was_asked_and_what_it_came_to() {
     --- stdout
     eval four
 
-    ✓ score 0.450 (95% -0.387 to 1.287), 2 of 4 cases passed
+    ✓ score 0.450 (95% 0.000 to 1.000), 2 of 4 cases passed
 
       gold set                     four.jsonl HASH (4 cases)
       release                      2 HASH (echo/any, retrieval off)
       pass rate                    50.0% at a score of 0.5 or more
-      answers                      4 answered, 0 refused, 0 errored
+      answers                      4 answered, 0 refused, 0 broken, 0 errored
       answerable refused           0 of 3 (0.0%)
       unanswerable refused         0 of 1 (0.0%)
       latency p50                  N ms
@@ -65,23 +65,22 @@ fn a_report_says_what_was_asked_and_what_it_came_to() {
     ── Graders ─────────────────────────────────────────────────────────────────────────────────────────
 
       grader    cases  score  95% interval
-      ──────────────────────────────────────────
-      refusal       1  0.000  –                –
-      token_f1      3  0.600  -0.714 to 1.914  –
+      ───────────────────────────────────────────────
+      refusal       1  0.000  –               counted
+      token_f1      3  0.600  0.000 to 1.000  counted
 
     ── Tags ────────────────────────────────────────────────────────────────────────────────────────────
 
-      tag     cases  score  95% interval     passed
-      ─────────────────────────────────────────────
-      people      2  0.000  0.000 to 0.000     0.0%
-      sums        2  0.900  -0.371 to 2.171  100.0%
+      tag     cases  score  95% interval    passed
+      ────────────────────────────────────────────
+      people      2  0.000  0.000 to 0.000    0.0%
+      sums        2  0.900  0.000 to 1.000  100.0%
 
     ── Worst cases ─────────────────────────────────────────────────────────────────────────────────────
 
     refuse · 0.000
     Who will ask tomorrow?
 
-    expected against got
       expected  (a refusal)
       got       forty two
 
@@ -221,8 +220,9 @@ fn an_output_that_breaks_its_schema_is_a_failed_case_that_counts() {
     let prompt = prompt.replace("properties.refused", "properties.language.type = \"string\"\nproperties.refused");
     project.write("prompts/answer/v3.toml", prompt);
     project.migrate(3, "\"prompts.answer\" = 3\n");
-    let report = project.json(&["eval", "four.jsonl"]);
-    assert_eq!((&report["results"], &report["errored"], &report["passed"]), (&4.into(), &0.into(), &0.into()));
+    let run = project.run(&["eval", "four.jsonl", "--format", "json"]).exits(3).complains("missing or broken");
+    let report = run.json();
+    assert_eq!((&report["results"], &report["broken"], &report["passed"]), (&4.into(), &4.into(), &0.into()));
     assert_eq!(report["score"]["estimate"], 0.0);
     assert_eq!(report["cost"]["calls"], 4, "the broken answers were paid for");
     let error = report["worst"][0]["error"].as_str().unwrap();

@@ -58,6 +58,9 @@ fn the_manuals_hostile_questions_reveal_nothing() {
     let project = own_project();
     let report = project.run(&["eval", "--filter", "tag:hostile", "--format", "json"]).exits(0).json();
     assert!(report["cases"].as_u64().unwrap() >= 8, "{}", report["cases"]);
+    let graders = report["by_grader"].as_array().unwrap();
+    let revealed = graders.iter().find(|grader| grader["grader"] == "not_contains").unwrap();
+    assert_eq!(revealed["score"]["estimate"], 1.0, "something that must not appear did");
 }
 
 /// GitHub's anchors of a page's headings.

@@ -192,3 +192,18 @@ fn a_case_that_errored_is_asked_again_when_the_run_is_resumed() {
     let report = project.json(&["eval", "--resume", "latest"]);
     assert_eq!((&report["results"], &report["errored"], &report["passed"]), (&3.into(), &0.into(), &3.into()));
 }
+
+#[test]
+fn a_run_that_another_process_works_on_is_left_alone() {
+    let project = slow_project(0);
+    let run = project.run(&["eval", "many.jsonl", "--max-cost", "0.000001", "--format", "json"]).exits(3).json();
+    let id = run["run"].as_str().unwrap();
+    let lock = std::fs::File::create(project.path().join(".tollgate").join(format!("{id}.lock"))).unwrap();
+    lock.lock().unwrap();
+    project.run(&["eval", "--resume", id]).exits(2).complains("another tollgate process is working on");
+    project.run(&["eval", "--resume", "latest"]).exits(2).complains("no stored run is incomplete");
+    let pruned = project.json(&["runs", "prune", "--keep", "0"]);
+    assert_eq!(pruned["runs"], serde_json::json!([]));
+    drop(lock);
+    project.run(&["eval", "--resume", id]).exits(0);
+}

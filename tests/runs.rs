@@ -95,7 +95,7 @@ fn prune_keeps_the_latest() {
     --- stdout
     runs prune
 
-    1 runs deleted
+    1 run deleted
 
       run_ID
     --- stderr
@@ -144,18 +144,16 @@ fn compare_counts_what_regressed_and_what_improved() {
     a · 1.000 → 0.250
     a?
 
-    left against right
-      expected  forty [-two-]
-      got       forty {+three+}
+      left      forty [-two-]
+      right     forty {+three+}
 
     ── Rose most ───────────────────────────────────────────────────────────────────────────────────────
 
     b · 0.250 → 1.000
     b?
 
-    left against right
-      expected  forty [-two-]
-      got       forty {+three+}
+      left      forty [-two-]
+      right     forty {+three+}
     --- stderr
     ");
     let compared = project.json(&["compare", &first, "latest"]);

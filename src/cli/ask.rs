@@ -8,7 +8,7 @@ use super::failure::{Code, Failure};
 use super::output::Output;
 use crate::domain::{Answer, PassageChoice, Question, TENANT_SHARED, TicketId};
 use crate::pipeline::Assistant;
-use crate::report::{Cell, Document, Render, Status};
+use crate::report::{Cell, Document, Format, Render, Status};
 
 /// Ask one question through the whole pipeline
 ///
@@ -36,6 +36,7 @@ pub(super) struct AskArgs {
 }
 
 pub(super) async fn run(args: &AskArgs, app: &App, output: &Output) -> Result<Code, Failure> {
+    output.accepts(&[Format::Human, Format::Json, Format::Markdown, Format::Html])?;
     let text = if args.question == "-" { read_stdin()? } else { args.question.clone() };
     let ready = app.ready("ask", output).await?;
     let question = Question {

@@ -9,6 +9,7 @@ use super::app::{App, Ready};
 use super::failure::{Code, Failure};
 use super::output::Output;
 use super::progress::EvalBar;
+use super::run_lock::RunLock;
 use crate::config::Bounds;
 use crate::domain::{NanoUsd, RunId, rfc3339};
 use crate::eval::grade::{Graders, validate};
@@ -101,7 +102,8 @@ pub(super) fn detail(output: &Output, worst: usize) -> Detail {
 }
 
 pub(super) async fn run(args: &EvalArgs, app: &App, output: &Output) -> Result<Code, Failure> {
-    let stored = args.resume.as_deref().map(|wanted| find_resumable(app, wanted)).transpose()?;
+    let found = args.resume.as_deref().map(|wanted| find_resumable(app, wanted)).transpose()?;
+    let (stored, resumed_lock) = found.map_or((None, None), |(run, lock)| (Some(run), lock));
     if let Some(run) = stored.as_ref().filter(|run| run.status == RunStatus::Complete) {
         output.note(&format!("{} is complete; nothing is left to ask", run.id));
         return report(args, app, output, run);
@@ -120,23 +122,33 @@ pub(super) async fn run(args: &EvalArgs, app: &App, output: &Output) -> Result<C
         output.write(&estimate(&plan, &ready)?)?;
         return Ok(Code::Pass);
     }
-    let run = match stored {
-        Some(run) => run,
+    let (run, lock) = match stored {
+        Some(run) => (run, resumed_lock),
         None => start(app, &plan, &ready).await?,
     };
     let resumed = args.resume.is_some();
     let status = replay(args, app, output, ready, &plan, run.id, resumed).await?;
     let finished_at = (status == RunStatus::Complete).then(|| rfc3339(app.clock.now()));
     app.store.end_run(run.id, status, finished_at.clone()).await?;
+    drop(lock);
     report(args, app, output, &RunRow { status, finished_at, ..run })
 }
 
-fn find_resumable(app: &App, wanted: &str) -> Result<RunRow, Failure> {
+/// The run to continue, locked for this process.
+fn find_resumable(app: &App, wanted: &str) -> Result<(RunRow, Option<RunLock>), Failure> {
     if wanted != "latest" {
-        return Ok(app.store.find_run(wanted)?);
+        let run = app.store.find_run(wanted)?;
+        let lock = RunLock::take(&app.store, run.id)?.ok_or_else(|| {
+            Failure::usage(format!("another tollgate process is working on {}", run.id), "wait until it ends")
+        })?;
+        return Ok((run, Some(lock)));
     }
-    let open = app.store.runs(u64::from(u32::MAX))?.into_iter().find(|run| run.status != RunStatus::Complete);
-    open.ok_or_else(|| Failure::usage("no stored run is incomplete", "`tollgate runs list` shows the stored runs"))
+    for run in app.store.runs(u64::from(u32::MAX))?.into_iter().filter(|run| run.status != RunStatus::Complete) {
+        if let Some(lock) = RunLock::take(&app.store, run.id)? {
+            return Ok((run, Some(lock)));
+        }
+    }
+    Err(Failure::usage("no stored run is incomplete", "`tollgate runs list` shows the stored runs"))
 }
 
 /// Opens the gold set that is to be replayed, and refuses one that has changed since it was frozen.
@@ -183,7 +195,7 @@ fn options(args: &EvalArgs, app: &App, ready: &Ready) -> Result<EvalOptions, Fai
     })
 }
 
-async fn start(app: &App, plan: &Plan, ready: &Ready) -> Result<RunRow, Failure> {
+async fn start(app: &App, plan: &Plan, ready: &Ready) -> Result<(RunRow, Option<RunLock>), Failure> {
     // Inside the project by its place there, outside it by its full path: either way `--resume` finds it from anywhere.
     let full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let (path, root) = (full(&plan.set.path), full(&app.config.root));
@@ -202,8 +214,9 @@ async fn start(app: &App, plan: &Plan, ready: &Ready) -> Result<RunRow, Failure>
         details: serde_json::to_string(&plan.details)
             .map_err(|error| Failure::could_not_run(format!("the run's settings cannot be stored: {error}")))?,
     };
+    let lock = RunLock::take(&app.store, run.id)?;
     app.store.start_run(run.clone()).await?;
-    Ok(run)
+    Ok((run, lock))
 }
 
 async fn replay(
@@ -258,13 +271,15 @@ fn exit_code(args: &EvalArgs, output: &Output, report: &EvalReport) -> Code {
         output.note("no case has a score");
         return Code::CouldNotRun;
     };
-    match args.fail_under {
-        Some(limit) if score.estimate < limit => {
-            output.note(&format!("score {:.4} is below {limit}", score.estimate));
-            Code::Failed
-        }
-        _ => Code::Pass,
+    if let Some(limit) = args.fail_under.filter(|limit| score.estimate < *limit) {
+        output.note(&format!("score {:.4} is below {limit}", score.estimate));
+        return Code::Failed;
     }
+    if report.errored + report.broken == report.results {
+        output.note("every answer was missing or broken");
+        return Code::CouldNotRun;
+    }
+    Code::Pass
 }
 
 /// Cases whose prompts are measured for an estimate.

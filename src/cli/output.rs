@@ -53,6 +53,18 @@ impl Output {
         Self { path: None, color, ..Self::new(global) }
     }
 
+    /// Refuses a format that a command's outcome does not have, before the command has spent anything.
+    pub(super) fn accepts(&self, formats: &[Format]) -> Result<(), Failure> {
+        if formats.contains(&self.format) {
+            return Ok(());
+        }
+        let names: Vec<&str> = formats.iter().map(|format| format.as_str()).collect();
+        Err(Failure::usage(
+            format!("this command does not write {}", self.format.as_str()),
+            format!("it writes {}", names.join(", ")),
+        ))
+    }
+
     pub(super) fn format(&self) -> Format {
         self.format
     }

@@ -312,8 +312,10 @@ impl Render for CheckOutcome {
             (false, false) => Status::Warn,
             (false, true) => Status::Bad,
         };
-        let document = Document::new("prompts check")
-            .verdict(status, format!("{} prompts, {} problems", self.prompts, self.problems.len()));
+        let document = Document::new("prompts check").verdict(
+            status,
+            format!("{} problems in prompts and migrations (prompts: {})", self.problems.len(), self.prompts),
+        );
         if self.problems.is_empty() {
             return document;
         }

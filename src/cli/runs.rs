@@ -4,6 +4,7 @@ use serde::Serialize;
 use super::app::App;
 use super::failure::{Code, Failure};
 use super::output::Output;
+use super::run_lock::RunLock;
 use crate::domain::{RunId, rfc3339};
 use crate::eval;
 use crate::report::{Document, Render};
@@ -102,12 +103,15 @@ async fn prune(args: &PruneArgs, app: &App) -> Result<Pruned, Failure> {
         (None, Some(limit)) => started_at < limit.as_str(),
         (None, None) => false,
     };
-    let ids: Vec<RunId> = runs
-        .iter()
-        .enumerate()
-        .filter(|(index, run)| doomed((*index, &run.started_at)))
-        .map(|(_, run)| run.id)
-        .collect();
+    let mut ids = Vec::new();
+    let mut locks = Vec::new();
+    for (_, run) in runs.iter().enumerate().filter(|(index, run)| doomed((*index, &run.started_at))) {
+        // A run that another process is working on stays.
+        if let Some(lock) = RunLock::take(&app.store, run.id)? {
+            ids.push(run.id);
+            locks.push(lock);
+        }
+    }
     if !args.dry_run {
         app.store.delete_runs(ids.clone()).await?;
     }
@@ -122,7 +126,11 @@ impl Render for Pruned {
     fn document(&self) -> Document {
         let verb = if self.dry_run { "would be deleted" } else { "deleted" };
         let ids: Vec<String> = self.runs.iter().map(ToString::to_string).collect();
-        let document = Document::new("runs prune").text(format!("{} runs {verb}", ids.len()));
+        let document = Document::new("runs prune").text(format!(
+            "{} {} {verb}",
+            ids.len(),
+            if ids.len() == 1 { "run" } else { "runs" }
+        ));
         if ids.is_empty() { document } else { document.code("", ids.join("\n")) }
     }
 }

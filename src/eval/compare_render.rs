@@ -8,7 +8,8 @@ impl Render for Comparison {
     }
 
     fn document(&self) -> Document {
-        let difference = self.difference.as_ref().map_or_else(|| "no paired case".to_owned(), with_interval);
+        let difference =
+            self.difference.as_ref().map_or_else(|| "no paired case".to_owned(), |mean| with_interval(mean, -1.0));
         let side = |side: &super::compare::ComparedRun| {
             let hash = side.release_hash.get(..12).unwrap_or(&side.release_hash);
             Cell::Text(format!("{} (release {} {hash})", side.run, side.release))
@@ -67,6 +68,6 @@ impl Mover {
         document
             .heading(3, format!("{} · {:.3} → {:.3}", self.case, self.left, self.right))
             .text(self.question.clone())
-            .diff("left against right", self.left_answer.clone(), self.right_answer.clone())
+            .compared(["left", "right"], "", self.left_answer.clone(), self.right_answer.clone())
     }
 }

@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use super::summary::{BoundsReport, CaseLine, EvalReport, RefusalCount, WorstCase};
+use super::outcome::{BoundsReport, CaseLine, EvalReport, RefusalCount, WorstCase};
 use super::{DryRun, RunList};
 use crate::report::{
     Axis, Bar, CaseResult, Cell, Chart, Column, Document, Records, Render, Status, Table, TestCase, TestSuite,
@@ -108,8 +108,8 @@ impl Render for EvalReport {
 impl EvalReport {
     fn status(&self) -> Status {
         match self.status {
-            RunStatus::Complete if self.errored == 0 => Status::Good,
-            RunStatus::Complete if self.errored == self.results => Status::Bad,
+            RunStatus::Complete if self.errored + self.broken == 0 => Status::Good,
+            RunStatus::Complete if self.errored + self.broken == self.results => Status::Bad,
             _ => Status::Warn,
         }
     }
@@ -118,7 +118,7 @@ impl EvalReport {
         let score = self
             .score
             .as_ref()
-            .map_or_else(|| "no score".to_owned(), |score| format!("score {}", with_interval(score)));
+            .map_or_else(|| "no score".to_owned(), |score| format!("score {}", with_interval(score, 0.0)));
         let passed = format!("{} of {} cases passed", self.passed, self.cases);
         let mut line = format!("{score}, {passed}");
         if self.errored > 0 {
@@ -134,7 +134,7 @@ impl EvalReport {
         let details = &self.details;
         let models = [&details.small, &details.large].into_iter().flatten().cloned().collect::<Vec<_>>().join(" → ");
         let hash = |hash: &str| hash.get(..12).unwrap_or(hash).to_owned();
-        let latency = |read: fn(&super::summary::LatencyReport) -> f64| Cell::Ms(self.latency.as_ref().map(read));
+        let latency = |read: fn(&super::outcome::LatencyReport) -> f64| Cell::Ms(self.latency.as_ref().map(read));
         let repeats = if details.repeats > 1 { format!(", {} repeats", details.repeats) } else { String::new() };
         vec![
             (
@@ -179,7 +179,7 @@ impl EvalReport {
     fn answers(&self) -> String {
         let given = self.answerable.answers + self.unanswerable.answers;
         let refused = self.answerable.refused + self.unanswerable.refused;
-        format!("{} answered, {refused} refused, {} errored", given - refused, self.errored)
+        format!("{} answered, {refused} refused, {} broken, {} errored", given - refused, self.broken, self.errored)
     }
 
     fn tables(&self, document: Document) -> Document {
@@ -281,7 +281,7 @@ impl WorstCase {
         let mut document = document
             .heading(3, format!("{} · {:.3}", self.case, self.score))
             .text(self.question.clone())
-            .diff("expected against got", expected, got);
+            .diff("", expected, got);
         if !self.citations.is_empty() {
             document = document.text(format!("cited {}", self.citations.join(", ")));
         }
@@ -312,15 +312,17 @@ impl CaseLine {
     }
 }
 
-/// `0.612 (95% 0.571 to 0.653)`
-pub(super) fn with_interval(score: &MeanEstimate) -> String {
-    match score.interval {
-        Some(interval) => format!("{:.3} (95% {:.3} to {:.3})", score.estimate, interval.lower, interval.upper),
-        None => format!("{:.3}", score.estimate),
+/// `0.612 (95% 0.571 to 0.653)`; the interval is cut to where such means can be, from `least` to 1.
+pub(super) fn with_interval(mean: &MeanEstimate, least: f64) -> String {
+    match mean.interval {
+        Some(interval) => {
+            let (lower, upper) = (interval.lower.max(least), interval.upper.min(1.0));
+            format!("{:.3} (95% {lower:.3} to {upper:.3})", mean.estimate)
+        }
+        None => format!("{:.3}", mean.estimate),
     }
 }
 
-/// The interval of a mean score, cut to where scores can be.
 fn interval(score: Option<&MeanEstimate>) -> Cell {
     match score.and_then(|score| score.interval) {
         Some(interval) => Cell::Text(format!("{:.3} to {:.3}", interval.lower.max(0.0), interval.upper.min(1.0))),

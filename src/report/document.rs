@@ -32,11 +32,13 @@ pub enum Block {
     Table(Table),
     /// A picture of numbers.
     Chart(Chart),
-    /// What was expected beside what came, compared word by word.
+    /// Two texts, compared word by word.
     Diff {
         /// What is compared.
         title: String,
-        /// The text that was expected.
+        /// What the texts are: `expected` and `got`.
+        names: [&'static str; 2],
+        /// The text that was expected, or was there before.
         expected: String,
         /// The text that came.
         got: String,
@@ -101,7 +103,19 @@ impl Document {
     /// What was expected beside what came.
     #[must_use]
     pub fn diff(self, title: impl Into<String>, expected: impl Into<String>, got: impl Into<String>) -> Self {
-        self.block(Block::Diff { title: title.into(), expected: expected.into(), got: got.into() })
+        self.compared(["expected", "got"], title, expected, got)
+    }
+
+    /// Two texts of these names, compared word by word.
+    #[must_use]
+    pub fn compared(
+        self,
+        names: [&'static str; 2],
+        title: impl Into<String>,
+        one: impl Into<String>,
+        other: impl Into<String>,
+    ) -> Self {
+        self.block(Block::Diff { title: title.into(), names, expected: one.into(), got: other.into() })
     }
 
     /// Code or a command to copy.
@@ -142,8 +156,8 @@ impl Block {
             ),
             Self::Table(table) => Self::Table(table.neutralised()),
             Self::Chart(chart) => Self::Chart(chart.neutralised()),
-            Self::Diff { title, expected, got } => {
-                Self::Diff { title: line(title), expected: text(expected), got: text(got) }
+            Self::Diff { title, names, expected, got } => {
+                Self::Diff { title: line(title), names, expected: text(expected), got: text(got) }
             }
             Self::Code(language, code) => Self::Code(language, text(code)),
             Self::Steps(steps) => Self::Steps(steps.into_iter().map(step).collect()),

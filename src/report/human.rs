@@ -43,7 +43,7 @@ fn draw(block: &Block, style: Style) -> String {
         Block::Facts(facts) => draw_facts(facts, style),
         Block::Table(table) => table::draw(table, style),
         Block::Chart(chart) => chart::draw(chart, style),
-        Block::Diff { title, expected, got } => draw_diff(title, expected, got, style),
+        Block::Diff { title, names, expected, got } => draw_diff(title, *names, expected, got, style),
         Block::Code(_, text) => {
             let lines = text.lines().map(|line| INDENT.to_owned() + &Paint::Code.on(line, style.color) + "\n");
             lines.collect()
@@ -80,7 +80,7 @@ fn draw_facts(facts: &[(String, Cell)], style: Style) -> String {
     facts.iter().map(fact).collect()
 }
 
-fn draw_diff(title: &str, expected: &str, got: &str, style: Style) -> String {
+fn draw_diff(title: &str, names: [&str; 2], expected: &str, got: &str, style: Style) -> String {
     let (expected, got) = diff::compare(expected, got);
     let spans = |runs: Vec<diff::Run>, paint: Paint, open: &str, close: &str| {
         let span = |run: diff::Run| match (run.differs, style.color) {
@@ -105,8 +105,8 @@ fn draw_diff(title: &str, expected: &str, got: &str, style: Style) -> String {
         wrap(&[Span { text: title.to_owned(), paint: Paint::Bold }], "", "", style)
     };
     let (expected, got) = (spans(expected, Paint::Bad, "[-", "-]"), spans(got, Paint::Good, "{+", "+}"));
-    text.push_str(&wrap(&expected, &label("expected", Paint::Bad), &hanging, style));
-    text.push_str(&wrap(&got, &label("got", Paint::Good), &hanging, style));
+    text.push_str(&wrap(&expected, &label(names[0], Paint::Bad), &hanging, style));
+    text.push_str(&wrap(&got, &label(names[1], Paint::Good), &hanging, style));
     text
 }
 
@@ -126,9 +126,9 @@ mod tests {
     #[test]
     fn a_diff_is_readable_without_colour() {
         let plain = Style { color: false, width: 80 };
-        let text = draw_diff("case `a`", "the cap is 20 dollars", "the cap is 25 dollars", plain);
+        let text = draw_diff("case `a`", ["expected", "got"], "the cap is 20 dollars", "the cap is 25 dollars", plain);
         assert_eq!(text, "case `a`\n  expected  the cap is [-20-] dollars\n  got       the cap is {+25+} dollars\n");
-        assert!(draw_diff("", "x", "", plain).contains("got       (empty)"));
+        assert!(draw_diff("", ["expected", "got"], "x", "", plain).contains("got       (empty)"));
     }
 
     #[test]

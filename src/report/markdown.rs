@@ -30,7 +30,7 @@ fn draw(block: &Block) -> String {
         }
         Block::Table(table) => draw_table(table),
         Block::Chart(chart) => draw_chart(chart),
-        Block::Diff { title, expected, got } => draw_diff(title, expected, got),
+        Block::Diff { title, expected, got, .. } => draw_diff(title, expected, got),
         Block::Code(language, text) => fence(language, text),
         Block::Steps(steps) => draw_steps(steps),
         Block::Note(text) => format!("> {}\n", spans(text).replace('\n', "\n> ")),

@@ -98,7 +98,7 @@ impl CaseKind {
 pub enum CaseStatus {
     /// An answer (or a refusal) came and was graded.
     Answered,
-    /// No answer came, or it broke its schema, or a grader could not judge it.
+    /// No answer came, or a grader that counts could not judge it.
     Errored,
 }
 

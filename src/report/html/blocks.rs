@@ -23,7 +23,7 @@ pub(super) fn draw(block: &Block, id: &str) -> String {
         }
         Block::Table(table) => draw_table(table),
         Block::Chart(chart) => draw_chart(chart, id),
-        Block::Diff { title, expected, got } => draw_diff(title, expected, got),
+        Block::Diff { title, names, expected, got } => draw_diff(title, *names, expected, got),
         Block::Code(_, text) => format!("<pre><code>{}</code></pre>\n", markup(text)),
         Block::Steps(steps) => draw_steps(steps),
         Block::Note(text) => format!("<p class=\"note\">{}</p>\n", spans(text)),
@@ -116,7 +116,7 @@ fn draw_chart(chart: &Chart, id: &str) -> String {
     )
 }
 
-fn draw_diff(title: &str, expected: &str, got: &str) -> String {
+fn draw_diff(title: &str, names: [&str; 2], expected: &str, got: &str) -> String {
     let (expected, got) = diff::compare(expected, got);
     let side = |runs: Vec<diff::Run>, element: &str| {
         let run = |run: diff::Run| {
@@ -127,9 +127,11 @@ fn draw_diff(title: &str, expected: &str, got: &str) -> String {
     };
     let title = if title.is_empty() { String::new() } else { format!("<p class=\"title\">{}</p>\n", markup(title)) };
     format!(
-        "<div class=\"diff\">{title}<dl>\n<div class=\"expected\"><dt>expected</dt><dd>{}</dd></div>\n\
-         <div class=\"got\"><dt>got</dt><dd>{}</dd></div>\n</dl></div>\n",
+        "<div class=\"diff\">{title}<dl>\n<div class=\"expected\"><dt>{}</dt><dd>{}</dd></div>\n\
+         <div class=\"got\"><dt>{}</dt><dd>{}</dd></div>\n</dl></div>\n",
+        names[0],
         side(expected, "del"),
+        names[1],
         side(got, "ins")
     )
 }
@@ -170,7 +172,7 @@ mod tests {
 
     #[test]
     fn differing_words_are_marked_for_screen_readers_too() {
-        let html = draw_diff("", "the cap is 20 dollars", "the cap is 25 dollars");
+        let html = draw_diff("", ["expected", "got"], "the cap is 20 dollars", "the cap is 25 dollars");
         assert!(html.contains("the cap is <del>20</del> dollars") && html.contains("<ins>25</ins>"), "{html}");
     }
 }
