@@ -1,5 +1,3 @@
-use std::collections::HashSet;
-
 use rand::SeedableRng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha12Rng;
@@ -7,7 +5,9 @@ use rand_chacha::ChaCha12Rng;
 use super::{Hit, KbError, KnowledgeBase, SearchRequest};
 use crate::domain::Passage;
 use crate::store::ChunkRow;
-use crate::text;
+
+/// Chunks that are looked through for those of the right documents.
+const WIDE: usize = 500;
 
 impl KnowledgeBase {
     /// The passages for `request`, with their text, best first.
@@ -35,30 +35,19 @@ impl KnowledgeBase {
         Ok(self.store.chunks(tenant, &drawn)?.into_iter().map(|chunk| passage(chunk, None)).collect())
     }
 
-    /// The `count` chunks of `documents` that share most words with question and answer: what perfect retrieval finds.
+    /// The `request.limit` best passages of `documents` (or single chunks) for a query that holds question and answer:
+    /// what perfect retrieval would find.
     pub fn oracle_passages(
         &self,
-        tenant: &str,
+        request: &SearchRequest<'_>,
         documents: &[String],
-        question: &str,
         answer: &str,
-        count: usize,
     ) -> Result<Vec<Passage>, KbError> {
-        let both = format!("{question}\n{answer}");
-        let folded = text::fold(&both);
-        let wanted: HashSet<&str> = text::content_words(&folded).collect();
-        let mut chunks = Vec::new();
-        for document in documents {
-            chunks.extend(self.store.chunks_of(tenant, document)?);
-        }
-        let shared = |chunk: &ChunkRow| {
-            let both = format!("{}\n{}", chunk.heading, chunk.body);
-            let folded = text::fold(&both);
-            text::content_words(&folded).collect::<HashSet<_>>().intersection(&wanted).count()
-        };
-        chunks.sort_by_cached_key(|chunk| std::cmp::Reverse(shared(chunk)));
-        chunks.truncate(count);
-        Ok(chunks.into_iter().map(|chunk| passage(chunk, None)).collect())
+        let query = format!("{} {answer}", request.query);
+        let wide = SearchRequest { query: &query, limit: WIDE, candidates: WIDE, ..*request };
+        let right = |passage: &Passage| documents.iter().any(|id| *id == passage.document || *id == passage.chunk);
+        let found = self.search(&wide)?.into_iter().map(|(_, passage)| passage);
+        Ok(found.filter(right).take(request.limit).collect())
     }
 }
 

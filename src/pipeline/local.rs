@@ -148,22 +148,18 @@ impl Local {
             RetrievalMode::Hybrid => SearchMode::Hybrid,
         };
         let tenant = question.tenant.as_str();
+        let request = SearchRequest {
+            query: &question.text,
+            scopes: &KnowledgeBase::scopes(tenant),
+            mode,
+            limit: retrieval.top_k,
+            candidates: retrieval.candidates,
+            vector_weight: retrieval.vector_weight,
+        };
         let mut passages = match &question.passages {
-            PassageChoice::Release => {
-                let request = SearchRequest {
-                    query: &question.text,
-                    scopes: &KnowledgeBase::scopes(tenant),
-                    mode,
-                    limit: retrieval.top_k,
-                    candidates: retrieval.candidates,
-                    vector_weight: retrieval.vector_weight,
-                };
-                kb.search(&request)?.into_iter().map(|(_, passage)| passage).collect()
-            }
+            PassageChoice::Release => kb.search(&request)?.into_iter().map(|(_, passage)| passage).collect(),
             PassageChoice::Random => kb.random_passages(tenant, retrieval.top_k, question.seed)?,
-            PassageChoice::Oracle { documents, answer } => {
-                kb.oracle_passages(tenant, documents, &question.text, answer, retrieval.top_k)?
-            }
+            PassageChoice::Oracle { documents, answer } => kb.oracle_passages(&request, documents, answer)?,
         };
         for passage in &mut passages {
             cut_to_words(&mut passage.text, release.limits.passage_words);
