@@ -1,6 +1,6 @@
 //! L1: how the outcome of every command is shown: human, JSON, Markdown, JUnit, CSV, HTML.
 //!
-//! An operation's outcome implements [`Render`]; [`write`] shows it in one [`Format`]. Texts are hostile until
+//! An operation's outcome implements [`Render`]; [`write()`] shows it in one [`Format`]. Texts are hostile until
 //! proven otherwise (answers come from models and documents): every text that leaves here has its control
 //! characters neutralised once, in one place, and is then escaped for its format.
 

@@ -91,12 +91,14 @@ impl Condition {
                 return Err(refused("it names no id".to_owned(), "write id:ID, or id:billing-* for all that start so"));
             }
             "id" => {
-                let glob = GlobBuilder::new(value).literal_separator(false).build().map_err(|error| {
-                    refused(
-                        error.kind().to_string(),
-                        "put brackets around a wildcard that is meant as it is: id:what[?]",
-                    )
-                })?;
+                let glob = GlobBuilder::new(value).literal_separator(false).backslash_escape(false).build().map_err(
+                    |error| {
+                        refused(
+                            error.kind().to_string(),
+                            "put brackets around a wildcard that is meant as it is: id:what[?]",
+                        )
+                    },
+                )?;
                 Test::Id { text: value.to_owned(), glob: glob.compile_matcher() }
             }
             _ => {
