@@ -30,7 +30,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use failure::{Code, Failure};
 use output::Output;
 
-/// Evaluation, load testing and cost governance for AI support assistants.
+/// Evaluate AI support assistants: quality, latency and cost, before a change ships.
 #[derive(Debug, Parser)]
 #[command(name = "tollgate", version, max_term_width = 100, after_help = EXIT_CODES, disable_help_subcommand = true)]
 struct Cli {
@@ -144,6 +144,9 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli, output: &Output) -> Result<Code, Failure> {
     let global = &cli.global;
+    if !matches!(cli.command, Command::Gold(gold::GoldCommand::Import(_))) {
+        output.check_target()?;
+    }
     match cli.command {
         Command::Init(args) => init::run(&args, output),
         Command::Schema(args) => schema::run(&args, output),

@@ -1,4 +1,4 @@
-//! tollgate: evaluation, load testing and cost governance for AI support assistants.
+//! tollgate evaluates AI support assistants: quality, latency and cost, before a change ships.
 //!
 //! Nothing ships until it pays its toll: in quality, in latency and in money.
 //! The modules form a house of levels; a module imports only modules of a lower level

@@ -199,6 +199,7 @@ impl Proxy {
             usage: done.and_then(|completion| completion.usage),
             cost_nanousd: done.and_then(|completion| completion.cost_nanousd),
         };
+        tracing::debug!(model, latency_ms, error = record.error, ticket = %record.ticket, "call");
         self.store.record_call(record);
         completion
     }

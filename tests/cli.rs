@@ -13,7 +13,7 @@ fn help_shows_commands_global_options_and_exit_codes() {
     insta::assert_snapshot!(project.run(&["--help"]).transcript(), @r"
     exit 0
     --- stdout
-    Evaluation, load testing and cost governance for AI support assistants
+    Evaluate AI support assistants: quality, latency and cost, before a change ships
 
     Usage: tollgate [OPTIONS] <COMMAND>
 
@@ -60,7 +60,7 @@ fn help_shows_commands_global_options_and_exit_codes() {
     --- stdout
 
     --- stderr
-    Evaluation, load testing and cost governance for AI support assistants
+    Evaluate AI support assistants: quality, latency and cost, before a change ships
 
     Usage: tollgate [OPTIONS] <COMMAND>
 
@@ -199,7 +199,7 @@ fn json_outputs_of_every_command_keep_to_their_published_schemas() {
         (&["-C", "made", "eval", "made/gold_sets/starter.jsonl"], 0),
         (&["eval", "--dry-run"], 0),
         (&["eval", "--fail-under", "0.9"], 1),
-        (&["eval", "--filter", "tag:shipping", "--repeats", "2"], 0),
+        (&["eval", "--filter", "tag:orders", "--repeats", "2"], 0),
         (&["eval", "--max-cost", "0.00001", "--concurrency", "1"], 3),
         (&["runs", "list"], 0),
         (&["runs", "show", "latest"], 0),
@@ -285,7 +285,10 @@ fn the_output_file_is_replaced_only_by_a_complete_result() {
     assert_eq!(serde_json::from_str::<Value>(&report).unwrap()["schema"], "eval_report/v1");
     project.run(&["eval", "nix.jsonl", "-o", "report.json"]).exits(2);
     assert_eq!(project.read("report.json"), report);
-    project.run(&["runs", "list", "-o", "no/such/dir/x"]).exits(3).complains("cannot write no/such/dir/x");
+    project
+        .run(&["runs", "list", "-o", "no/such/dir/x"])
+        .exits(2)
+        .complains("no/such/dir of `--output` does not exist");
     let left: Vec<_> = std::fs::read_dir(project.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains(".tmp")), "{left:?}");
 }

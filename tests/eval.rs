@@ -84,7 +84,7 @@ fn a_report_says_what_was_asked_and_what_it_came_to() {
       expected  (a refusal)
       got       forty two
 
-    refusal 0.00
+    refusal 0.00 (answered where a refusal is expected)
 
     ── Repeat a failing case ───────────────────────────────────────────────────────────────────────────
 
@@ -96,15 +96,16 @@ fn a_report_says_what_was_asked_and_what_it_came_to() {
 
 #[test]
 fn a_new_project_evaluates_at_once() {
-    let report = Project::new().json(&["eval"]);
+    let report = Project::scaffolded().json(&["eval"]);
     assert_eq!(
         (&report["status"], &report["results"], &report["errored"]),
-        (&"complete".into(), &10.into(), &0.into())
+        (&"complete".into(), &22.into(), &0.into())
     );
     let bounds = &report["bounds"];
-    assert_eq!(bounds["cases"], 8);
-    assert!(report["score"]["estimate"].as_f64().unwrap() > 0.2, "{report:#}");
-    assert!(bounds["floor"].is_f64() && bounds["ceiling"].is_f64());
+    assert_eq!(bounds["cases"], 17);
+    let score = bounds["score"].as_f64().unwrap();
+    assert!(bounds["floor"].as_f64().unwrap() < score, "{bounds:#}");
+    assert!(score > 0.2 && bounds["ceiling"].is_f64(), "{bounds:#}");
 }
 
 #[test]
@@ -241,10 +242,10 @@ fn a_dry_run_calls_nothing_and_stores_no_run() {
     eval four (dry run: nothing was called)
 
       cases                         4 × 3 repeats
-      questions for floor and ceiling  0
+      floor and ceiling questions   0
       calls                         12 to 12
       input tokens a call           13
-      output tokens a call, at most  512
+      most output tokens a call     512
       cost, small model only        $0.0124
       cost, every answer escalated  $0.0124
     --- stderr

@@ -24,7 +24,7 @@ fn a_csv_table_is_imported_and_what_has_no_place_is_named() {
     --- stdout
     gold import
 
-    ! 2 cases written to `sets/new.jsonl`
+    ! cases written to `sets/new.jsonl`: 2
 
       where    not carried over                                 times
       ───────────────────────────────────────────────────────────────
@@ -194,7 +194,7 @@ fn a_frozen_set_that_has_changed_is_refused() {
     --- stdout
     gold lock
 
-    ✓ `gold_sets/starter.jsonl` is frozen: 10 cases
+    ✓ `gold_sets/starter.jsonl` is frozen: 12 cases
 
       sha256     SHA256
       lock file  gold_sets/starter.jsonl.lock
@@ -209,7 +209,7 @@ fn a_frozen_set_that_has_changed_is_refused() {
     --- stdout
 
     --- stderr
-    error: gold set `PROJECT/gold_sets/starter.jsonl` has changed since it was locked at TIME: it has 10 cases with SHA-256 HASH, locked were 10 with HASH
+    error: gold set `PROJECT/gold_sets/starter.jsonl` has changed since it was locked at TIME: it has 12 cases with SHA-256 HASH, locked were 12 with HASH
     hint: accept the change with `tollgate gold lock PROJECT/gold_sets/starter.jsonl --update`, or restore the file
     ");
     project.run(&["gold", "check"]).exits(1).says("the set has changed since it was locked");

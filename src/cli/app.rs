@@ -119,7 +119,12 @@ fn note_sync(report: &SyncReport, output: &Output) {
             report.chunks
         ));
     }
-    for skipped in &report.skipped {
-        output.note(&format!("skipped {}: {}", skipped.document, skipped.reason));
+    if let Some(first) = report.skipped.first() {
+        output.note(&format!(
+            "{} documents skipped ({}: {}); `tollgate kb ingest` lists them",
+            report.skipped.len(),
+            first.document,
+            first.reason
+        ));
     }
 }

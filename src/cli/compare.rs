@@ -14,8 +14,10 @@ use crate::eval;
   tollgate compare run_0193 run_0194 --format html -o compare.html")]
 pub(super) struct CompareArgs {
     /// The run to compare with: an id, the beginning or end of one, or `latest`
+    #[arg(value_name = "RUN_A")]
     left: String,
     /// The run to compare
+    #[arg(value_name = "RUN_B")]
     right: String,
 }
 

@@ -264,6 +264,7 @@ fn report(args: &EvalArgs, app: &App, output: &Output, run: &RunRow) -> Result<C
 
 fn exit_code(args: &EvalArgs, output: &Output, report: &EvalReport) -> Code {
     if report.status != RunStatus::Complete {
+        // The report says so to a person; whoever asked for another format reads it here.
         output.note(&format!("{}; continue with `tollgate eval --resume {}`", report.status.as_str(), report.run));
         return Code::CouldNotRun;
     }

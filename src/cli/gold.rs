@@ -63,8 +63,8 @@ pub(super) struct CheckArgs {
   tollgate gold lock gold_sets/manual.jsonl
   tollgate gold lock gold_sets/manual.jsonl --update")]
 pub(super) struct LockArgs {
-    /// The gold set
-    set: PathBuf,
+    /// The gold set [default: `eval.gold_set` of tollgate.toml]
+    set: Option<PathBuf>,
     /// Freeze a set that has changed since it was frozen
     #[arg(long)]
     update: bool,
@@ -82,7 +82,7 @@ pub(super) fn run(command: GoldCommand, global: &Global, output: &Output) -> Res
             output.write(&checked)?;
             Ok(if checked.has_errors() { Code::Failed } else { Code::Pass })
         }
-        GoldCommand::Lock(args) => lock(&args, output),
+        GoldCommand::Lock(args) => lock(&args, global, output),
     }
 }
 
@@ -137,7 +137,7 @@ impl Render for ImportOutcome {
         let path = self.gold_set.display();
         let status = if self.unmapped.is_empty() { Status::Good } else { Status::Warn };
         let mut document =
-            Document::new("gold import").verdict(status, format!("{} cases written to `{path}`", self.cases));
+            Document::new("gold import").verdict(status, format!("cases written to `{path}`: {}", self.cases));
         if !self.unmapped.is_empty() {
             let columns = [Column::text("where"), Column::text("not carried over"), Column::number("times")];
             let table = self.unmapped.iter().fold(Table::new("", columns), |table, unmapped| {
@@ -183,7 +183,7 @@ fn check(args: &CheckArgs, global: &Global) -> Result<CheckOutcome, Failure> {
     let paths = match (&args.sets[..], config.as_ref().and_then(|config| config.eval.gold_set.clone())) {
         ([], Some(path)) => vec![path],
         ([], None) => {
-            return Err(Failure::usage("no gold set is given", "name one, or set `eval.gold_set` in tollgate.toml"));
+            return Err(no_gold_set());
         }
         (paths, _) => paths.to_vec(),
     };
@@ -292,8 +292,12 @@ fn findings_table(findings: &[Finding]) -> Table {
     })
 }
 
-fn lock(args: &LockArgs, output: &Output) -> Result<Code, Failure> {
-    let set = GoldSet::open(&args.set, validate_check)?;
+fn lock(args: &LockArgs, global: &Global, output: &Output) -> Result<Code, Failure> {
+    let path = match &args.set {
+        Some(path) => path.clone(),
+        None => load_config(global)?.eval.gold_set.ok_or_else(no_gold_set)?,
+    };
+    let set = GoldSet::open(&path, validate_check)?;
     let lock = match gold::lock(&set, SystemClock::new().now(), args.update) {
         Err(error @ gold::GoldError::ChangedSinceLock { .. }) => {
             output.fail(&error.into());
@@ -301,8 +305,12 @@ fn lock(args: &LockArgs, output: &Output) -> Result<Code, Failure> {
         }
         locked => locked?,
     };
-    output.write(&Locked { gold_set: args.set.clone(), lock_file: gold::lock_path(&args.set), lock })?;
+    output.write(&Locked { lock_file: gold::lock_path(&path), gold_set: path, lock })?;
     Ok(Code::Pass)
+}
+
+fn no_gold_set() -> Failure {
+    Failure::usage("no gold set is given", "name one, or set `eval.gold_set` in tollgate.toml")
 }
 
 /// A frozen gold set.

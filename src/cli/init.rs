@@ -24,6 +24,9 @@ pub(super) struct InitArgs {
 /// The files of a new project. The prompt is the one that this repository's own project uses.
 const FILES: &[(&str, &str)] = &[
     ("tollgate.toml", include_str!("starter/tollgate.toml")),
+    ("docs/account.md", include_str!("starter/docs/account.md")),
+    ("docs/payment.md", include_str!("starter/docs/payment.md")),
+    ("docs/products.md", include_str!("starter/docs/products.md")),
     ("docs/returns.md", include_str!("starter/docs/returns.md")),
     ("docs/shipping.md", include_str!("starter/docs/shipping.md")),
     ("prompts/answer/v1.toml", include_str!("../../prompts/answer/v1.toml")),
@@ -44,12 +47,24 @@ pub(super) fn run(args: &InitArgs, output: &Output) -> Result<Code, Failure> {
         let path = root.join(name);
         let parent = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(parent)
-            .and_then(|()| replace(&path, content.as_bytes()))
+            .and_then(|()| replace(&path, content.replace(NAME, &project_name(root)).as_bytes()))
             .map_err(|error| Failure::could_not_run(format!("cannot write {}: {error}", path.display())))?;
     }
     let files = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
     output.write(&Scaffolded { directory: root.clone(), files })?;
     Ok(Code::Pass)
+}
+
+/// Stands for the project's name in the scaffolded files.
+const NAME: &str = "@@NAME@@";
+
+/// The directory's own name, as far as it can stand in a TOML string.
+fn project_name(root: &Path) -> String {
+    let full = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let name = full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let safe: String =
+        name.chars().filter(|character| !character.is_control() && !"\"\\".contains(*character)).collect();
+    if safe.is_empty() { "my-assistant".to_owned() } else { safe }
 }
 
 /// A new project.

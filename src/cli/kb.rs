@@ -216,10 +216,14 @@ impl Render for SearchOutcome {
             ));
         }
         for (rank, Found { hit, text }) in self.hits.iter().enumerate() {
-            let excerpt: String = crate::text::collapse_whitespace(text).chars().take(EXCERPT).collect();
+            let whole = crate::text::collapse_whitespace(text);
+            let mut excerpt: String = whole.chars().take(EXCERPT).collect();
+            if excerpt.len() < whole.len() {
+                excerpt.push('…');
+            }
             document = document
                 .heading(3, format!("{}. {} · {:.3}", rank + 1, hit.chunk, hit.score))
-                .text(format!("{}: {excerpt}…", hit.heading));
+                .text(format!("{}: {excerpt}", hit.heading));
         }
         document
     }

@@ -5,7 +5,7 @@ use tracing_subscriber::fmt;
 
 use crate::config::LogFormat;
 
-/// Sends log lines to stderr: warnings, and with `verbose` more.
+/// Sends log lines to stderr: warnings; with `verbose` also every failure, twice every call and case.
 pub(super) fn start(format: LogFormat, quiet: bool, verbose: u8) {
     let level = match verbose {
         _ if quiet => LevelFilter::ERROR,

@@ -53,6 +53,18 @@ impl Output {
         Self { path: None, color, ..Self::new(global) }
     }
 
+    /// Refuses a target that cannot be written, before the command has done anything.
+    pub(super) fn check_target(&self) -> Result<(), Failure> {
+        let parent = self.path.as_deref().and_then(Path::parent).filter(|parent| !parent.as_os_str().is_empty());
+        match parent.filter(|parent| !parent.is_dir()) {
+            Some(missing) => {
+                let message = format!("the directory {} of `--output` does not exist", missing.display());
+                Err(Failure::usage(message, "make it, or name another file"))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Refuses a format that a command's outcome does not have, before the command has spent anything.
     pub(super) fn accepts(&self, formats: &[Format]) -> Result<(), Failure> {
         if formats.contains(&self.format) {

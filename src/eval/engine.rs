@@ -197,6 +197,11 @@ impl Engine {
                 Err(error) => failed(&task, &error),
             },
         };
+        if let Some(error) = &result.error {
+            tracing::info!(case = result.case_id, repeat = result.repeat, error, "no full answer");
+        } else {
+            tracing::debug!(case = result.case_id, repeat = result.repeat, score = result.score, "case");
+        }
         let (kind, status) = (result.kind, result.status);
         let finished = Finished { kind, status, score: result.score, weight: result.weight, cost: result.cost_nanousd };
         self.store.record_result(run, result).await?;

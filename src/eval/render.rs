@@ -19,7 +19,7 @@ impl Render for EvalReport {
     fn document(&self) -> Document {
         let mut document = Document::new(format!("eval {}", self.gold_set)).verdict(self.status(), self.headline());
         document = document.facts(self.facts());
-        if let Some(bounds) = &self.bounds {
+        if let Some(bounds) = self.bounds.as_ref().filter(|bounds| bounds.cases > 0) {
             document = document.heading(2, "Score on its scale").chart(bounds.chart());
         }
         document = self.tables(document);
@@ -266,6 +266,15 @@ impl RefusalCount {
     }
 }
 
+/// The beginning of a text that somebody else wrote.
+fn excerpt(text: &str) -> String {
+    let mut short: String = text.chars().take(120).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
 impl WorstCase {
     fn add_to(&self, document: Document) -> Document {
         let expected = if self.expected.is_empty() { "(a refusal)".to_owned() } else { self.expected.join("\nor: ") };
@@ -273,9 +282,10 @@ impl WorstCase {
         let graders: Vec<String> = self
             .grades
             .iter()
-            .map(|grade| match grade.score {
-                Some(score) => format!("{} {score:.2}", grade.grader),
-                None => format!("{} –", grade.grader),
+            .map(|grade| {
+                let score = grade.score.map_or_else(|| "–".to_owned(), |score| format!("{score:.2}"));
+                let reason = grade.reason.as_ref().map(|reason| format!(" ({})", excerpt(reason))).unwrap_or_default();
+                format!("{} {score}{reason}", grade.grader)
             })
             .collect();
         let mut document = document
@@ -339,10 +349,10 @@ impl Render for DryRun {
         let money = |amount| Cell::Money(Some(amount));
         Document::new(format!("eval {} (dry run: nothing was called)", self.gold_set)).facts([
             ("cases", Cell::Text(format!("{} × {} repeats", self.cases, self.repeats))),
-            ("questions for floor and ceiling", Cell::count(self.bound_questions as usize)),
+            ("floor and ceiling questions", Cell::count(self.bound_questions as usize)),
             ("calls", Cell::Text(format!("{} to {}", self.calls_at_least, self.calls_at_most))),
             ("input tokens a call", Cell::count(self.input_tokens_per_call.0 as usize)),
-            ("output tokens a call, at most", Cell::count(self.output_tokens_per_call.0 as usize)),
+            ("most output tokens a call", Cell::count(self.output_tokens_per_call.0 as usize)),
             ("cost, small model only", money(self.cost_at_least_nanousd)),
             ("cost, every answer escalated", money(self.cost_at_most_nanousd)),
         ])
@@ -378,7 +388,7 @@ impl Render for RunList {
             table.row([
                 // The end of an id names the run as well as all of it, and leaves room for the rest.
                 Cell::Code(id.get(id.len().saturating_sub(10)..).unwrap_or(&id).to_owned()),
-                Cell::Text(run.started_at.get(..19).unwrap_or(&run.started_at).replace('T', " ")),
+                Cell::Text(run.started_at.get(..16).unwrap_or(&run.started_at).replace('T', " ")),
                 Cell::Text(run.gold_set.clone()),
                 Cell::count(run.release as usize),
                 Cell::Status(status, run.status.as_str().to_owned()),

@@ -93,7 +93,7 @@ pub fn lock(set: &GoldSet, now: Timestamp, update: bool) -> Result<Lock, GoldErr
     let lock = Lock { sha256: set.hash.clone(), cases: set.case_count, locked_at: rfc3339(now) };
     let path = lock_path(&set.path);
     let text = format!(
-        "# Freezes the gold set beside it. After a change: tollgate gold lock {} --update\n\
+        "# Freezes the gold set {} beside it; `tollgate gold lock SET --update` freezes a changed one.\n\
          sha256 = \"{}\"\ncases = {}\nlocked_at = \"{}\"\n",
         set.path.file_name().unwrap_or_default().to_string_lossy().replace(char::is_control, "?"),
         lock.sha256,

@@ -192,10 +192,10 @@ mod tests {
 
     #[test]
     fn rows_and_lines_are_sections_and_bad_ones_are_named() {
-        let document = read(DocumentKind::Csv, "id,question,answer\nq1,How?,So.\nq2,Why\n");
-        assert_eq!(shown(&document), [(String::new(), "question: How?\nanswer: So.".to_owned())]);
+        let document = read(DocumentKind::Csv, "id,question,answer,area\nq1,How?,So.,billing\nq2,Why\n");
+        assert_eq!(shown(&document), [("How?".to_owned(), "So.\narea: billing".to_owned())]);
         assert_eq!(document.sections[0].anchor, "q1");
-        assert_eq!(document.warnings, ["line 3: it has 2 fields, and the header has 3"]);
+        assert_eq!(document.warnings, ["line 3: it has 2 fields, and the header has 4"]);
 
         let lines = "{\"id\":\"a\",\"title\":\"T\",\"text\":\"Body.\"}\nnot json\n{\"n\":1}\n";
         let document = read(DocumentKind::Jsonl, lines);
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn semicolons_may_separate_fields_and_markup_in_markdown_is_read() {
         let document = read(DocumentKind::Csv, "id;text\nx;a, b\n");
-        assert_eq!(shown(&document)[0].1, "text: a, b");
+        assert_eq!(shown(&document)[0].1, "a, b");
         let text = "## Caps {#custom}\n\nplain<br>line\n\n<p>In a <b>block</b></p>\n\n- [x] done\n";
         let document = read(DocumentKind::Markdown, text);
         assert_eq!(document.sections[0].heading_path, ["Caps"]);

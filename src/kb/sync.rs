@@ -11,7 +11,7 @@ use crate::domain::{ContentHash, nearest};
 use crate::store::{ChunkRow, DocumentChange, DocumentRow};
 
 /// Version of the way documents are read; a change reads all of them again.
-const READER: u32 = 2;
+const READER: u32 = 3;
 /// Chunks that one transaction carries, about.
 const BATCH: usize = 5_000;
 /// A file modified less than this before it was read may have changed again within the clock's grain: read it anew.

@@ -107,6 +107,7 @@ impl Local {
         let text =
             if refused && (unsure || output.answer.trim().is_empty()) { REFUSAL.to_owned() } else { output.answer };
         let (latency_ms, steps) = trace.finish();
+        tracing::debug!(ticket = %question.ticket, path = ?path, confidence, refused, latency_ms, "answered");
         let answer = Answer {
             ticket: question.ticket,
             text,

@@ -19,13 +19,18 @@ impl<'a> Trace<'a> {
     /// Ends the step that began when the one before it ended.
     pub(super) fn step(&mut self, name: &str, detail: impl Into<String>) {
         let now = self.clock.monotonic();
-        let duration_ms = now.saturating_sub(self.last).as_secs_f64() * 1_000.0;
+        let duration_ms = in_ms(now.saturating_sub(self.last));
         self.steps.push(Step { name: name.to_owned(), duration_ms, detail: detail.into() });
         self.last = now;
     }
 
     /// The time since the start in milliseconds, and the steps.
     pub(super) fn finish(self) -> (f64, Vec<Step>) {
-        (self.clock.monotonic().saturating_sub(self.started).as_secs_f64() * 1_000.0, self.steps)
+        (in_ms(self.clock.monotonic().saturating_sub(self.started)), self.steps)
     }
+}
+
+/// Milliseconds, to the microsecond: more digits are noise.
+fn in_ms(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1_000.0
 }

@@ -22,7 +22,8 @@ impl Echo {
 
     fn answer(&self, request: &ChatRequest) -> ChatReply {
         let asked = request.messages.iter().rev().find(|message| message.role == Role::User);
-        let said = self.reply.as_deref().or(asked.map(|message| message.content.as_str())).unwrap_or_default();
+        let asked = asked.map(|message| question_in(&message.content));
+        let said = self.reply.as_deref().or(asked).unwrap_or_default();
         let text = match &request.output_schema {
             None => said.to_owned(),
             Some(_) => {
@@ -34,6 +35,12 @@ impl Echo {
         let usage = Usage { input: Tokens(input), output: Tokens(count(said)) };
         ChatReply { text, usage: Some(usage), finish_reason: FinishReason::Stop }
     }
+}
+
+/// What stands in the last `<question>` element, else all of it.
+fn question_in(prompt: &str) -> &str {
+    let inner = prompt.rsplit_once("<question>").and_then(|(_, rest)| rest.split_once("</question>"));
+    inner.map_or(prompt, |(question, _)| question)
 }
 
 impl ChatProvider for Echo {

@@ -96,9 +96,21 @@ pub(crate) fn finish(directory: &Path, output: Output) -> Run {
 
 impl Project {
     /// What `tollgate init` makes.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn scaffolded() -> Self {
         let project = Self { directory: tempfile::tempdir().unwrap() };
         project.run(&["init"]).exits(0);
+        project
+    }
+
+    /// The same with two documents only, and the questions about them.
+    pub(crate) fn new() -> Self {
+        let project = Self::scaffolded();
+        let mut cases = project.read("gold_sets/starter.jsonl");
+        for document in ["docs/account.md", "docs/payment.md", "docs/products.md"] {
+            std::fs::remove_file(project.path().join(document)).unwrap();
+            cases = cases.split_inclusive('\n').filter(|case| !case.contains(document)).collect();
+        }
+        project.write("gold_sets/starter.jsonl", cases);
         project
     }
 

@@ -166,7 +166,10 @@ impl Reader<'_> {
             }
         }
         let Some(name) = question_variable(&vars, &judged.used) else {
-            return self.collector.note(place, "a test without a variable called question, query or input: left out");
+            return self.collector.note(
+                place,
+                "a test without a variable called question, query, input, message, prompt or user_input: left out",
+            );
         };
         for (key, value) in &vars {
             if *key != name && !judged.used.contains(key) {
@@ -192,6 +195,9 @@ impl Reader<'_> {
                 self.collector.note(place, "a question in a file of its own is not read: left out");
                 continue;
             }
+            if question.contains("{{") {
+                self.collector.note(place, "the question holds template variables, which are not filled in");
+            }
             let mut case = blank_case(question);
             case.expected = judged.expected();
             case.graders.clone_from(&judged.graders);
@@ -202,7 +208,10 @@ impl Reader<'_> {
 
 /// The variable that holds the question: by name, or the only one that no assertion uses.
 fn question_variable(vars: &Map<String, Value>, used: &BTreeSet<String>) -> Option<String> {
-    let by_name = ["question", "query", "input"].into_iter().find(|name| vars.contains_key(*name)).map(str::to_owned);
+    let by_name = ["question", "query", "input", "message", "prompt", "user_input"]
+        .into_iter()
+        .find(|name| vars.contains_key(*name))
+        .map(str::to_owned);
     by_name.or_else(|| {
         let mut unused = vars.keys().filter(|key| !used.contains(*key));
         let only = unused.next()?;

@@ -84,7 +84,7 @@ fn check(
         left_out(format!("the threshold of `{kind}` is not kept: the grader's score counts as it is"));
     }
     if matches!(kind, "contains" | "contains-all" | "contains-any" | "not-contains") {
-        left_out(format!("`{kind}` compares case by case in promptfoo; here it ignores case"));
+        left_out(format!("`{kind}` is case-sensitive in promptfoo; here it ignores case"));
     }
     match kind {
         "equals" | "similar" | "bleu" | "starts-with" | "contains" | "icontains" | "not-contains" | "not-icontains"

@@ -6,11 +6,11 @@ use super::sections::Sections;
 /// Fields that name a record.
 const IDS: &[&str] = &["id", "_id", "key", "slug"];
 /// Fields that are a record's heading.
-const HEADINGS: &[&str] = &["title", "heading", "name", "subject"];
+const HEADINGS: &[&str] = &["title", "heading", "name", "subject", "question"];
 /// Fields that are a record's text, when it has any of them.
-const TEXTS: &[&str] = &["text", "body", "content", "question", "answer"];
+const TEXTS: &[&str] = &["text", "body", "content", "answer"];
 
-/// One section a row: `column: value` a line.
+/// One section a row. Columns of text stand as they are, any other as `column: value`; each on a line of its own.
 pub(super) fn read_csv(text: &str, sections: &mut Sections) {
     let mut reader = csv::ReaderBuilder::new().flexible(true).delimiter(delimiter(text)).from_reader(text.as_bytes());
     let header = match reader.headers() {
@@ -42,13 +42,22 @@ pub(super) fn read_csv(text: &str, sections: &mut Sections) {
             fields.iter().find(named).map(|(_, value)| (*value).to_owned())
         };
         let anchor = find(IDS).unwrap_or_else(|| format!("row-{}", index + 1));
-        let text: Vec<String> = fields
-            .iter()
-            .filter(|(name, value)| !value.is_empty() && !IDS.contains(&name.to_lowercase().as_str()))
-            .map(|(name, value)| format!("{name}: {value}"))
-            .collect();
+        let heading = find(HEADINGS);
+        let has_text = find(TEXTS).is_some();
+        let line = |(name, value): &(&str, &str)| {
+            let known = name.to_lowercase();
+            match known.as_str() {
+                _ if value.is_empty() => None,
+                id if IDS.contains(&id) => None,
+                text if TEXTS.contains(&text) => Some((*value).to_owned()),
+                // What is the heading already is not said again, unless it is all there is.
+                title if has_text && HEADINGS.contains(&title) => None,
+                _ => Some(format!("{name}: {value}")),
+            }
+        };
+        let text: Vec<String> = fields.iter().filter_map(line).collect();
         if !text.is_empty() {
-            sections.record(find(HEADINGS), &anchor, text.join("\n"));
+            sections.record(heading, &anchor, text.join("\n"));
         }
     }
 }
@@ -90,6 +99,9 @@ pub(super) fn read_jsonl(text: &str, sections: &mut Sections) {
         let mut text = strings(&|name| TEXTS.contains(&name));
         if text.is_empty() {
             text = strings(&|name| !IDS.contains(&name) && !HEADINGS.contains(&name));
+        }
+        if text.is_empty() {
+            text = strings(&|name| HEADINGS.contains(&name));
         }
         if text.is_empty() {
             sections.warn(format!("line {number}: it has no text field (one of {})", TEXTS.join(", ")));
