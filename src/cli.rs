@@ -25,8 +25,10 @@ mod schema;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::report::Format;
 use failure::{Code, Failure};
 use output::Output;
 
@@ -61,8 +63,8 @@ struct Global {
     )]
     project: Option<PathBuf>,
     /// How the result is written
-    #[arg(long, global = true, value_enum, default_value_t = FormatArg::Human, help_heading = "Global options")]
-    format: FormatArg,
+    #[arg(long, global = true, value_parser = formats(), default_value = "human", help_heading = "Global options")]
+    format: Format,
     /// Write the result to FILE instead of stdout; on failure the file is left as it was
     #[arg(long, short, global = true, value_name = "FILE", help_heading = "Global options")]
     output: Option<PathBuf>,
@@ -75,16 +77,6 @@ struct Global {
     /// How log lines look [default: `log.format` of tollgate.toml]
     #[arg(long, global = true, value_enum, help_heading = "Global options")]
     log_format: Option<LogFormatArg>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormatArg {
-    Human,
-    Json,
-    Markdown,
-    Junit,
-    Csv,
-    Html,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -120,6 +112,12 @@ fn tenant_name(text: &str) -> Result<String, String> {
     } else {
         Err("use letters, digits, `-` and `_`".to_owned())
     }
+}
+
+/// Reads the name of an output format.
+fn formats() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::ALL.map(Format::as_str))
+        .try_map(|name| Format::ALL.into_iter().find(|format| format.as_str() == name).ok_or("it is not a format"))
 }
 
 /// Parses the arguments, runs the command, and says how it went.

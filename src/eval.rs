@@ -21,7 +21,6 @@ pub use plan::{DryRun, Plan, RunDetails};
 pub use runs::{RunList, RunSummary, list_runs};
 pub use summary::summarize;
 
-use crate::domain::NanoUsd;
 use crate::gold::{FilterError, GoldError};
 use crate::store::StoreError;
 
@@ -40,8 +39,6 @@ pub struct EvalOptions {
     pub seed: u64,
     /// Whether answer caches are used.
     pub use_cache: bool,
-    /// Spend at which no further case is begun.
-    pub max_cost: Option<NanoUsd>,
     /// Whether the floor and the ceiling are measured too.
     pub bounds: bool,
 }

@@ -14,7 +14,7 @@ mod select;
 mod write;
 
 pub use case::Case;
-pub use check::{Finding, Severity, check};
+pub use check::{Finding, check};
 pub use error::{GoldError, Problem};
 pub use grader::{Check, Grader, RetrievalMetric};
 pub use import::{Format, ImportError, Imported, Unmapped, detect, import};

@@ -14,7 +14,7 @@ mod toml_file;
 
 pub use artifact::{Message, Params, Prompt, Role};
 pub use diff::{Change, MessageDiff, PromptDiff, SchemaDiff, diff};
-pub use error::{Problem, PromptError, Severity};
+pub use error::{Problem, PromptError};
 pub use library::{Library, MIGRATIONS_DIRECTORY};
 pub use migration::{Migration, Setting, read_migrations};
 pub use release::{CacheSettings, Limits, Release, Retrieval, RetrievalMode, Stages};

@@ -46,11 +46,6 @@ impl Store {
         Ok(Self { main, cache, path: path.to_owned() })
     }
 
-    /// Where the main database is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The directory of the store; search indexes and other derived files sit here.
     pub fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))

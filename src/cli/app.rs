@@ -4,11 +4,11 @@ use std::sync::Arc;
 use super::failure::{Code, Failure};
 use super::output::Output;
 use super::{Global, logging};
-use crate::config::{self, Config, LogFormat};
+use crate::config::{self, Config};
 use crate::domain::{Clock, IdSource, SystemClock};
 use crate::kb::{KnowledgeBase, SyncReport};
 use crate::pipeline::{Local, Parts};
-use crate::prompts::{CompiledPrompt, Library, Release};
+use crate::prompts::{CompiledPrompt, Library, MIGRATIONS_DIRECTORY, Release};
 use crate::proxy::Proxy;
 use crate::store::Store;
 
@@ -54,7 +54,7 @@ pub(super) fn with(
     command: impl AsyncFnOnce(&App) -> Result<Code, Failure>,
 ) -> Result<Code, Failure> {
     let config = load_config(global)?;
-    logging::start(output.log_format.unwrap_or(config.log_format), global.quiet, output.verbose);
+    logging::start(output, config.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -62,11 +62,6 @@ pub(super) fn with(
     let store = Arc::new(Store::open(&config.store_path)?);
     let app = App { config, store, clock: Arc::new(SystemClock::new()), ids: Arc::new(IdSource::from_system()) };
     runtime.block_on(command(&app))
-}
-
-/// Log set-up for commands that do not open the store.
-pub(super) fn start_logging(output: &Output) {
-    logging::start(output.log_format.unwrap_or(LogFormat::Text), false, output.verbose);
 }
 
 /// Where a project keeps its prompts.
@@ -78,7 +73,7 @@ pub(super) fn prompts_directory(config: &Config) -> PathBuf {
 pub(super) fn release(config: &Config) -> Result<(Release, CompiledPrompt), Failure> {
     let directory = prompts_directory(config);
     let library = Library::open(&directory)?;
-    let migrations = crate::prompts::read_migrations(&directory.join("migrations"))?;
+    let migrations = crate::prompts::read_migrations(&directory.join(MIGRATIONS_DIRECTORY))?;
     let release = Release::fold(&migrations, &library)?;
     let version = release.prompts.get(ANSWER_PROMPT).copied().unwrap_or(1);
     let prompt = library.get(ANSWER_PROMPT, version)?.compile()?;

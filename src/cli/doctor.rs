@@ -5,9 +5,10 @@ use super::app::{self, load_config, prompts_directory};
 use super::eval::validate_check;
 use super::failure::{Code, Failure};
 use super::output::Output;
-use super::{Global, gold};
+use super::{Global, gold, logging};
 use crate::config::Config;
-use crate::gold::{GoldSet, LockState, Severity};
+use crate::domain::Severity;
+use crate::gold::{GoldSet, LockState};
 use crate::kb::{IndexError, SearchIndex};
 use crate::prompts::Library;
 use crate::report::{Cell, Column, Document, Render, Status, Table};
@@ -45,8 +46,8 @@ enum Level {
 }
 
 pub(super) fn run(_: &DoctorArgs, global: &Global, output: &Output) -> Result<Code, Failure> {
-    app::start_logging(output);
     let config = load_config(global)?;
+    logging::start(output, config.log_format);
     let mut diagnosis = Diagnosis { findings: Vec::new() };
     diagnosis.add("project", Level::Ok, format!("`{}` in {}", config.name, config.root.display()), None);
     diagnosis.prompts(&config);

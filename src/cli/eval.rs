@@ -157,7 +157,7 @@ fn open_set(args: &EvalArgs, app: &App, stored: Option<&RunRow>) -> Result<GoldS
         (None, Some(run), _) => app.config.root.join(&run.gold_path),
         (Some(path), ..) | (None, None, Some(path)) => path.clone(),
         (None, None, None) => {
-            return Err(Failure::usage("no gold set is given", "name one, or set `eval.gold_set` in tollgate.toml"));
+            return Err(super::gold::no_gold_set());
         }
     };
     let set = GoldSet::open(&path, validate_check)?;
@@ -185,7 +185,6 @@ fn options(args: &EvalArgs, app: &App, ready: &Ready) -> Result<EvalOptions, Fai
         concurrency: args.concurrency.map_or(settings.concurrency, |number| number as usize),
         seed: args.seed,
         use_cache: args.cache,
-        max_cost: args.max_cost,
         bounds: retrieves
             && match bounds {
                 Bounds::Auto => offline,
@@ -264,7 +263,6 @@ fn report(args: &EvalArgs, app: &App, output: &Output, run: &RunRow) -> Result<C
 
 fn exit_code(args: &EvalArgs, output: &Output, report: &EvalReport) -> Code {
     if report.status != RunStatus::Complete {
-        // The report says so to a person; whoever asked for another format reads it here.
         output.note(&format!("{}; continue with `tollgate eval --resume {}`", report.status.as_str(), report.run));
         return Code::CouldNotRun;
     }

@@ -3,14 +3,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use super::app::{self, load_config};
+use super::app::load_config;
 use super::eval::validate_check;
 use super::failure::{Code, Failure};
 use super::output::Output;
 use super::{Global, logging};
 use crate::config::LogFormat;
-use crate::domain::{Clock, SystemClock};
-use crate::gold::{self, Finding, Format, GoldSet, LockState, Severity, Unmapped};
+use crate::domain::{Clock, Severity, SystemClock};
+use crate::gold::{self, Finding, Format, GoldSet, LockState, Unmapped};
 use crate::report::{Cell, Column, Document, Records, Render, Status, Table};
 use crate::store::Store;
 
@@ -73,11 +73,11 @@ pub(super) struct LockArgs {
 pub(super) fn run(command: GoldCommand, global: &Global, output: &Output) -> Result<Code, Failure> {
     match command {
         GoldCommand::Import(args) => {
-            app::start_logging(output);
+            logging::start(output, LogFormat::Text);
             import(&args, global)
         }
         GoldCommand::Check(args) => {
-            logging::start(output.log_format.unwrap_or(LogFormat::Text), global.quiet, output.verbose);
+            logging::start(output, LogFormat::Text);
             let checked = check(&args, global)?;
             output.write(&checked)?;
             Ok(if checked.has_errors() { Code::Failed } else { Code::Pass })
@@ -271,7 +271,7 @@ impl Render for CheckOutcome {
     }
 }
 
-fn severity(severity: Severity) -> (Status, &'static str) {
+pub(super) fn severity(severity: Severity) -> (Status, &'static str) {
     match severity {
         Severity::Error => (Status::Bad, "error"),
         Severity::Warning => (Status::Warn, "warning"),
@@ -309,7 +309,7 @@ fn lock(args: &LockArgs, global: &Global, output: &Output) -> Result<Code, Failu
     Ok(Code::Pass)
 }
 
-fn no_gold_set() -> Failure {
+pub(super) fn no_gold_set() -> Failure {
     Failure::usage("no gold set is given", "name one, or set `eval.gold_set` in tollgate.toml")
 }
 

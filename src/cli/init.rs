@@ -4,8 +4,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::{Code, Failure};
-use super::output::{Output, replace};
-use crate::report::{Cell, Document, Render, Status};
+use super::output::Output;
+use crate::report::{Cell, Document, Render, Status, replace_file};
 
 /// Scaffold a project that evaluates at once
 #[derive(Debug, Args)]
@@ -47,7 +47,9 @@ pub(super) fn run(args: &InitArgs, output: &Output) -> Result<Code, Failure> {
         let path = root.join(name);
         let parent = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(parent)
-            .and_then(|()| replace(&path, content.replace(NAME, &project_name(root)).as_bytes()))
+            .and_then(|()| {
+                replace_file(&path, |file| file.write_all(content.replace(NAME, &project_name(root)).as_bytes()))
+            })
             .map_err(|error| Failure::could_not_run(format!("cannot write {}: {error}", path.display())))?;
     }
     let files = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();

@@ -3,12 +3,16 @@ use std::io;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 
+use super::output::Output;
 use crate::config::LogFormat;
 
 /// Sends log lines to stderr: warnings; with `verbose` also every failure, twice every call and case.
-pub(super) fn start(format: LogFormat, quiet: bool, verbose: u8) {
+///
+/// `configured` is the project's format; the command line overrides it.
+pub(super) fn start(output: &Output, configured: LogFormat) {
+    let (format, verbose) = (output.log_format.unwrap_or(configured), output.verbose);
     let level = match verbose {
-        _ if quiet => LevelFilter::ERROR,
+        _ if output.quiet => LevelFilter::ERROR,
         0 => LevelFilter::WARN,
         1 => LevelFilter::INFO,
         2 => LevelFilter::DEBUG,

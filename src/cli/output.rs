@@ -3,9 +3,9 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
-use super::{FormatArg, Global, LogFormatArg};
+use super::{Global, LogFormatArg};
 use crate::config;
-use crate::report::{self, Format, Render, Style};
+use crate::report::{self, Format, Render, Style, replace_file};
 
 /// Columns when no terminal says how wide it is.
 const WIDTH: usize = 100;
@@ -16,7 +16,7 @@ const WIDEST: usize = 120;
 pub(super) struct Output {
     format: Format,
     path: Option<PathBuf>,
-    quiet: bool,
+    pub(super) quiet: bool,
     color: bool,
     color_errors: bool,
     pub(super) verbose: u8,
@@ -27,14 +27,7 @@ impl Output {
     pub(super) fn new(global: &Global) -> Self {
         let plain = config::process_environment().iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
         Self {
-            format: match global.format {
-                FormatArg::Human => Format::Human,
-                FormatArg::Json => Format::Json,
-                FormatArg::Markdown => Format::Markdown,
-                FormatArg::Junit => Format::Junit,
-                FormatArg::Csv => Format::Csv,
-                FormatArg::Html => Format::Html,
-            },
+            format: global.format,
             path: global.output.clone(),
             quiet: global.quiet,
             color: !plain && global.output.is_none() && io::stdout().is_terminal(),
@@ -98,7 +91,7 @@ impl Output {
     /// Writes text as it is.
     pub(super) fn write_raw(&self, text: &[u8]) -> Result<(), Failure> {
         match &self.path {
-            Some(path) => replace(path, text)
+            Some(path) => replace_file(path, |file| file.write_all(text))
                 .map_err(|error| Failure::could_not_run(format!("cannot write {}: {error}", path.display()))),
             None => match io::stdout().lock().write_all(text) {
                 // A reader that has seen enough is no failure.
@@ -126,20 +119,4 @@ impl Output {
         }
         let _ = writeln!(io::stderr(), "{text}");
     }
-}
-
-/// Writes a file so that it is either as before or complete.
-pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    // A device or a pipe is written to; a rename would put a file in its place, even in that of /dev/null.
-    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return std::fs::write(path, content);
-    }
-    let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = std::fs::write(&temporary, content).and_then(|()| std::fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
 }

@@ -5,10 +5,11 @@ use serde::Serialize;
 
 use super::app::{self, load_config, prompts_directory};
 use super::failure::{Code, Failure};
-use super::output::{Output, replace};
-use super::{Global, app::start_logging};
-use crate::prompts::{self, Library, Problem, Prompt, PromptDiff, SchemaDiff, Severity};
-use crate::report::{Cell, Column, Document, Render, Status, Table};
+use super::output::Output;
+use super::{Global, logging};
+use crate::domain::Severity;
+use crate::prompts::{self, Library, Problem, Prompt, PromptDiff, SchemaDiff};
+use crate::report::{Cell, Column, Document, Render, Status, Table, replace_file};
 
 /// Prompts: immutable, versioned artifacts with typed inputs and outputs
 #[derive(Debug, Subcommand)]
@@ -79,8 +80,8 @@ fn parse_version(text: &str) -> Result<u32, String> {
 }
 
 pub(super) fn run(command: PromptsCommand, global: &Global, output: &Output) -> Result<Code, Failure> {
-    start_logging(output);
     let config = load_config(global)?;
+    logging::start(output, config.log_format);
     let library = Library::open(&prompts_directory(&config))?;
     match command {
         PromptsCommand::List(_) => {
@@ -321,10 +322,7 @@ impl Render for CheckOutcome {
         }
         let columns = [Column::text(""), Column::text("where"), Column::text("problem")];
         document.table(self.problems.iter().fold(Table::new("", columns), |table, problem| {
-            let (status, word) = match problem.severity {
-                Severity::Error => (Status::Bad, "error"),
-                Severity::Warning => (Status::Warn, "warning"),
-            };
+            let (status, word) = super::gold::severity(problem.severity);
             let field = problem.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
             let hint = problem.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
             table.row([
@@ -349,7 +347,7 @@ fn new(args: &NewArgs, library: &Library) -> Result<NewPrompt, Failure> {
     let source = library.find(&args.name, from)?;
     let version = library.next_version(&args.name);
     let path = library.path(&args.name, version);
-    let written = std::fs::read(source).and_then(|content| replace(&path, &content));
+    let written = std::fs::read(source).and_then(|content| replace_file(&path, |file| file.write_all(&content)));
     written.map_err(|error| Failure::could_not_run(format!("cannot write {}: {error}", path.display())))?;
     let name = &args.name;
     Ok(NewPrompt { prompt: format!("{name}@v{version}"), copied_from: format!("{name}@v{from}"), path })

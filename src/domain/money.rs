@@ -25,11 +25,6 @@ impl NanoUsd {
         self.0.checked_add(other.0).map(Self)
     }
 
-    /// The amount in dollars, for showing only: never calculate with it.
-    pub fn as_dollars(self) -> f64 {
-        self.0 as f64 / 1e9
-    }
-
     /// Reads dollars as a person writes them (`"2.50"`, `"$0.000150"`), exactly; `None` when it is not a
     /// plain decimal number, has more than nine decimals, or is out of range.
     pub fn parse_dollars(text: &str) -> Option<Self> {

@@ -108,7 +108,8 @@ impl Plan {
     /// The selected cases, in the order of the set, read while they are asked for.
     pub fn cases(&self) -> Result<impl Iterator<Item = Result<Case, GoldError>> + Send + use<>, GoldError> {
         let filter = self.filter.clone();
-        let limit = usize::try_from(self.details.selected).unwrap_or(usize::MAX);
+        // Without a limit the set is read to its end, where a change underneath shows.
+        let limit = self.details.limit.unwrap_or(usize::MAX);
         let wanted = move |case: &Result<Case, GoldError>| case.as_ref().map_or(true, |case| filter.matches(case));
         Ok(self.set.cases()?.filter(wanted).take(limit))
     }
@@ -167,4 +168,36 @@ pub struct DryRun {
     pub cost_at_least_nanousd: NanoUsd,
     /// Cost when every answer is escalated, at full output.
     pub cost_at_most_nanousd: NanoUsd,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::prompts::Library;
+
+    #[test]
+    fn a_set_that_changes_while_it_is_replayed_ends_in_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("set.jsonl");
+        std::fs::write(&path, "{\"id\":\"a\",\"question\":\"old\"}\n").unwrap();
+        let set = GoldSet::open(&path, |_| Ok(())).unwrap();
+        let library = Library::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts")).unwrap();
+        let release = Release::fold(&[], &library).unwrap();
+        let options = EvalOptions {
+            filters: Vec::new(),
+            limit: None,
+            repeats: 1,
+            concurrency: 1,
+            seed: 0,
+            use_cache: false,
+            bounds: false,
+        };
+        let plan = Plan::new(set, &options, &release, ContentHash::of(b"")).unwrap();
+        assert!(plan.cases().unwrap().all(|case| case.is_ok()));
+        std::fs::write(&path, "{\"id\":\"a\",\"question\":\"new\"}\n").unwrap();
+        let cases: Vec<_> = plan.cases().unwrap().collect();
+        assert!(matches!(cases.last(), Some(Err(GoldError::ChangedUnderneath { .. }))));
+    }
 }

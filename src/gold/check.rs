@@ -4,22 +4,13 @@ use serde::Serialize;
 
 use super::lock::{LockState, verify};
 use super::{Case, Check, GoldError, GoldSet};
+use crate::domain::Severity;
 use crate::text::{fold, normalize_question};
 
 /// Fewer cases of a tag than this say nothing about it.
 const FEW_CASES: usize = 5;
 /// A tag on a larger share of the cases than this drowns the other tags.
 const DOMINANT_SHARE: f64 = 0.8;
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Scores of the set would mislead.
-    Error,
-    /// Worth a look.
-    Warning,
-}
 
 /// Something that is well-formed but dubious in a gold set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]

@@ -100,7 +100,7 @@ pub fn lock(set: &GoldSet, now: Timestamp, update: bool) -> Result<Lock, GoldErr
         lock.cases,
         lock.locked_at
     );
-    super::write::replace(&path, |file| file.write_all(text.as_bytes()))
+    crate::report::replace_file(&path, |file| file.write_all(text.as_bytes()))
         .map_err(|source| GoldError::Unwritable { path, source })?;
     Ok(lock)
 }

@@ -4,15 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// How bad a problem is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// It cannot be used like this.
-    Error,
-    /// Worth a look.
-    Warning,
-}
+use crate::domain::Severity;
 
 /// Something that is wrong with a prompt, a migration, or the directory they are in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]

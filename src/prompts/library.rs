@@ -3,8 +3,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::artifact::version_of_file;
-use super::error::{Problem, PromptError, Severity};
+use super::error::{Problem, PromptError};
 use super::{Prompt, read_migrations};
+use crate::domain::Severity;
 use crate::domain::nearest;
 
 /// The directory beside the prompts that holds migrations; no prompt can have this name.

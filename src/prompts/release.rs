@@ -3,9 +3,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::error::{Problem, PromptError, Severity};
+use super::error::{Problem, PromptError};
 use super::release_keys::apply;
 use super::{Library, Migration, Setting};
+use crate::domain::Severity;
 use crate::domain::{ContentHash, Hasher};
 
 /// The complete pinned behaviour of the assistant: what migrations 1 to N come to.

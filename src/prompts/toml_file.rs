@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{Problem, PromptError, Severity};
+use super::error::{Problem, PromptError};
+use crate::domain::Severity;
 use crate::domain::nearest;
 
 /// A TOML file that is being read, and what was found wrong with it so far.

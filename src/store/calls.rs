@@ -1,6 +1,6 @@
 use rusqlite::params;
 
-use super::{Store, StoreError};
+use super::Store;
 use crate::domain::{CallId, NanoUsd, TicketId, Usage};
 
 /// One attempt at one provider, as telemetry keeps it.
@@ -89,14 +89,5 @@ impl Store {
                 ])?;
             Ok(())
         });
-    }
-
-    /// Number of calls recorded, and the sum of those costs that are known.
-    pub fn call_totals(&self) -> Result<(u64, NanoUsd), StoreError> {
-        self.main.read(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT count(*), coalesce(sum(cost_nanousd), 0) FROM calls")?;
-            Ok(statement.query_row([], |row| Ok((row.get(0)?, NanoUsd(row.get(1)?))))?)
-        })
     }
 }
