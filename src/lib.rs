@@ -10,6 +10,7 @@ pub mod domain;
 pub mod eval;
 pub mod gold;
 pub mod kb;
+pub mod otlp;
 pub mod pipeline;
 pub mod prompts;
 pub mod providers;
