@@ -15,12 +15,16 @@ mod init;
 mod kb;
 mod logging;
 mod man;
+mod mock_provider;
+mod model_args;
 mod output;
+mod prices;
 mod progress;
 mod prompts;
 mod run_lock;
 mod runs;
 mod schema;
+mod signals;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -99,6 +103,9 @@ enum Command {
     Compare(compare::CompareArgs),
     #[command(subcommand)]
     Gold(gold::GoldCommand),
+    #[command(subcommand)]
+    Prices(prices::PricesCommand),
+    MockProvider(mock_provider::MockProviderArgs),
     Doctor(doctor::DoctorArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -152,6 +159,8 @@ fn run(cli: Cli, output: &Output) -> Result<Code, Failure> {
         Command::Man(args) => man::run(&args, output),
         Command::Doctor(args) => doctor::run(&args, global, output),
         Command::Gold(command) => gold::run(command, global, output),
+        Command::Prices(command) => prices::run(command, global, output),
+        Command::MockProvider(args) => mock_provider::run(&args, output),
         Command::Prompts(command) => prompts::run(command, global, output),
         Command::Ask(args) => app::with(global, output, async |app| ask::run(&args, app, output).await),
         Command::Kb(command) => app::with(global, output, async |app| kb::run(command, app, output).await),

@@ -3,17 +3,21 @@
 //! A flag beats the environment, the environment beats the file, the file beats the default. Flags are applied by the
 //! commands themselves; everything else is here.
 
+mod models;
 mod problem;
+mod proxy;
 mod reader;
 mod settings;
 mod tree;
 
 use std::path::{Path, PathBuf};
 
-pub use problem::{ConfigError, Place, Problem};
-pub use settings::{
-    Bounds, Config, EvalSettings, KbSettings, LogFormat, ProviderKind, ProviderSettings, SourceSettings, is_tenant_name,
+pub use models::{
+    Api, HttpProviderSettings, ModelSettings, ProviderKind, ProviderSettings, RouteSettings, TimeoutSettings,
 };
+pub use problem::{ConfigError, Place, Problem};
+pub use proxy::{BreakerSettings, ProxySettings, SafetySettings, TelemetrySettings};
+pub use settings::{Bounds, Config, EvalSettings, KbSettings, LogFormat, SourceSettings, is_tenant_name};
 
 /// The file that makes a directory a project.
 pub const FILE_NAME: &str = "tollgate.toml";
@@ -30,7 +34,7 @@ pub fn load(root: &Path, environment: &[(String, String)]) -> Result<Config, Con
     let mut tree =
         tree::parse(&text).map_err(|problem| ConfigError::Invalid { path: path.clone(), problems: vec![problem] })?;
     tree::override_from(&mut tree, environment, &mut problems);
-    let config = settings::read(root, &tree, &mut problems);
+    let config = settings::read(root, environment, &tree, &mut problems);
     problems.sort_by(|one, other| one.place.cmp(&other.place));
     match config {
         Some(config) if problems.is_empty() => Ok(config),
@@ -43,11 +47,10 @@ pub fn find_project(start: &Path) -> Option<PathBuf> {
     start.ancestors().find(|directory| directory.join(FILE_NAME).is_file()).map(Path::to_owned)
 }
 
-/// The process's environment: the variables that tollgate reads, and no others.
+/// The process's environment. It holds secrets: it is read here once, and never printed.
 #[expect(clippy::disallowed_methods, reason = "the one place where the environment enters the program")]
 pub fn process_environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name.starts_with("TOLLGATE_") || name == "NO_COLOR")
         .collect()
 }

@@ -39,6 +39,8 @@ pub struct EvalOptions {
     pub seed: u64,
     /// Whether answer caches are used.
     pub use_cache: bool,
+    /// Whether models' answers are replayed from a recording.
+    pub replayed: bool,
     /// Whether the floor and the ceiling are measured too.
     pub bounds: bool,
 }

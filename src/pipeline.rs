@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 
 pub use local::{Local, Parts};
 
-use crate::domain::{Answer, NanoUsd, Question, Tokens, Usage};
+use crate::domain::{Answer, NanoUsd, Question, Usage};
 use crate::kb::KbError;
 use crate::prompts::PromptError;
 use crate::proxy::ProxyError;
@@ -39,13 +39,12 @@ pub struct Spent {
 }
 
 impl Spent {
-    const NOTHING: Self =
-        Self { usage: Usage { input: Tokens(0), output: Tokens(0) }, cost_nanousd: Some(NanoUsd::ZERO), calls: 0 };
+    const NOTHING: Self = Self { usage: Usage::ZERO, cost_nanousd: Some(NanoUsd::ZERO), calls: 0 };
 
-    fn add(&mut self, usage: Option<Usage>, cost: Option<NanoUsd>) {
+    fn add(&mut self, usage: Option<Usage>, cost: Option<NanoUsd>, calls: u32) {
         self.usage += usage.unwrap_or_default();
         self.cost_nanousd = self.cost_nanousd.zip(cost).and_then(|(sum, cost)| sum.checked_add(cost));
-        self.calls += 1;
+        self.calls += calls;
     }
 }
 
@@ -73,7 +72,7 @@ pub enum AssistantError {
         /// What is wrong with it.
         problem: String,
         /// What the question had consumed by then.
-        spent: Spent,
+        spent: Box<Spent>,
     },
     /// The release has no model to ask.
     #[error("the release has neither a small nor a large model")]

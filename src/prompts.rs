@@ -19,4 +19,4 @@ pub use library::{Library, MIGRATIONS_DIRECTORY};
 pub use migration::{Migration, Setting, read_migrations};
 pub use release::{CacheSettings, Limits, Release, Retrieval, RetrievalMode, Stages};
 pub use release_keys::{RELEASE_KEYS, ReleaseKey};
-pub use template::{CompiledPrompt, OutputProblem};
+pub use template::CompiledPrompt;

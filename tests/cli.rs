@@ -18,18 +18,21 @@ fn help_shows_commands_global_options_and_exit_codes() {
     Usage: tollgate [OPTIONS] <COMMAND>
 
     Commands:
-      init         Scaffold a project that evaluates at once
-      ask          Ask one question through the whole pipeline
-      kb           The knowledge base that answers draw on
-      prompts      Prompts: immutable, versioned artifacts with typed inputs and outputs
-      eval         Replay a gold set and grade the answers
-      runs         Stored evaluation runs
-      compare      Compare two stored runs over the same gold set, case by case
-      gold         Gold sets: import, check, freeze
-      doctor       Check that everything is in place, and say what to do where it is not
-      schema       List or print the JSON Schemas of outputs and files
-      completions  Print a shell's completion script
-      man          Print the manual page, or write the pages of all commands to a directory
+      init           Scaffold a project that evaluates at once
+      ask            Ask one question through the whole pipeline
+      kb             The knowledge base that answers draw on
+      prompts        Prompts: immutable, versioned artifacts with typed inputs and outputs
+      eval           Replay a gold set and grade the answers
+      runs           Stored evaluation runs
+      compare        Compare two stored runs over the same gold set, case by case
+      gold           Gold sets: import, check, freeze
+      prices         Show, check or import what models cost
+      mock-provider  Run a vendor that answers like OpenAI, Anthropic and Gemini, with the latency and
+                     the faults you want
+      doctor         Check that everything is in place, and say what to do where it is not
+      schema         List or print the JSON Schemas of outputs and files
+      completions    Print a shell's completion script
+      man            Print the manual page, or write the pages of all commands to a directory
 
     Options:
       -h, --help     Print help
@@ -65,18 +68,21 @@ fn help_shows_commands_global_options_and_exit_codes() {
     Usage: tollgate [OPTIONS] <COMMAND>
 
     Commands:
-      init         Scaffold a project that evaluates at once
-      ask          Ask one question through the whole pipeline
-      kb           The knowledge base that answers draw on
-      prompts      Prompts: immutable, versioned artifacts with typed inputs and outputs
-      eval         Replay a gold set and grade the answers
-      runs         Stored evaluation runs
-      compare      Compare two stored runs over the same gold set, case by case
-      gold         Gold sets: import, check, freeze
-      doctor       Check that everything is in place, and say what to do where it is not
-      schema       List or print the JSON Schemas of outputs and files
-      completions  Print a shell's completion script
-      man          Print the manual page, or write the pages of all commands to a directory
+      init           Scaffold a project that evaluates at once
+      ask            Ask one question through the whole pipeline
+      kb             The knowledge base that answers draw on
+      prompts        Prompts: immutable, versioned artifacts with typed inputs and outputs
+      eval           Replay a gold set and grade the answers
+      runs           Stored evaluation runs
+      compare        Compare two stored runs over the same gold set, case by case
+      gold           Gold sets: import, check, freeze
+      prices         Show, check or import what models cost
+      mock-provider  Run a vendor that answers like OpenAI, Anthropic and Gemini, with the latency and
+                     the faults you want
+      doctor         Check that everything is in place, and say what to do where it is not
+      schema         List or print the JSON Schemas of outputs and files
+      completions    Print a shell's completion script
+      man            Print the manual page, or write the pages of all commands to a directory
 
     Options:
       -h, --help     Print help
@@ -230,11 +236,23 @@ fn json_outputs_of_every_command_keep_to_their_published_schemas() {
     let compare = ["compare", &first, &second, "--format", "json"];
     check(&compare, &project.run(&compare).exits(0).json());
 
+    for prices in [&["prices", "list", "--format", "json"][..], &["prices", "check", "--format", "json"]] {
+        check(prices, &project.run(prices).exits(0).json());
+    }
+    project.write("map.json", PRICE_MAP);
+    let prices = ["prices", "import", "map.json", "--format", "json"];
+    check(&prices, &project.run(&prices).exits(0).json());
+    check(&["mock-provider"], &common::MockVendor::start(&serde_json::json!({})).said);
+
     let published = project.json(&["schema"])["schemas"].clone();
     let names = published.as_array().unwrap().iter().map(|schema| schema["name"].as_str().unwrap());
     let unseen: Vec<&str> = names.filter(|name| !seen.iter().any(|seen| seen == name)).collect();
     assert_eq!(unseen, ["gold_case", "gold_header"], "no command above wrote these");
 }
+
+/// A price map of one model, in LiteLLM's form.
+const PRICE_MAP: &str = r#"{"gpt-4o-mini": {"litellm_provider": "openai", "mode": "chat", "max_input_tokens": 128000,
+    "max_output_tokens": 16384, "input_cost_per_token": 1.5e-07, "output_cost_per_token": 6e-07}}"#;
 
 #[test]
 fn the_lines_of_a_gold_set_keep_to_their_published_schemas() {

@@ -31,7 +31,7 @@ fn every_problem_is_listed_with_its_place() {
     hint: name the file or directory to read
     error: PROJECT/tollgate.toml:8:8: `kb.sources.a.paht`: is not a known setting
     hint: did you mean `path`?
-    error: PROJECT/tollgate.toml:11:8: `providers.p.kind`: `extractiv` is not one of extractive, echo
+    error: PROJECT/tollgate.toml:11:8: `providers.p.kind`: `extractiv` is not one of openai, anthropic, gemini, extractive, local, echo
     hint: did you mean `extractive`?
     error: PROJECT/tollgate.toml:14:15: `eval.concurrency`: must be a whole number from 1 to 1024
     error: PROJECT/tollgate.toml:15:10: `eval.bounds`: `alway` is not one of auto, always, never
@@ -67,14 +67,14 @@ fn a_missing_price_is_an_error_and_never_zero() {
 fn a_release_whose_model_has_no_price_is_refused() {
     let project = Project::new();
     project.edit("tollgate.toml", "[providers.extractive.models.large]", "[providers.extractive.models.larger]");
-    insta::assert_snapshot!(project.run(&["eval"]).transcript(), @r"
+    insta::assert_snapshot!(project.run(&["eval"]).transcript(), @r#"
     exit 2
     --- stdout
 
     --- stderr
     error: provider `extractive` has no priced model `large`; did you mean `larger`?
-    hint: name a model of a `[providers.NAME.models.MODEL]` table in the release's `stages.*`
-    ");
+    hint: `tollgate prices list` shows the known models; give it a price of its own in                             `[providers.NAME.models."MODEL"]`
+    "#);
     project.migrate(2, "\"stages.small\" = \"extractve/small\"\n");
     project
         .run(&["ask", "Anything?"])

@@ -41,6 +41,7 @@ fn answer(text: &str) -> Answer {
         cost_nanousd: Some(NanoUsd::ZERO),
         latency_ms: 0.0,
         calls: 1,
+        replayed: false,
         trace: Vec::new(),
     }
 }

@@ -2,14 +2,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::failure::{Code, Failure};
+use super::model_args::ModelArgs;
 use super::output::Output;
 use super::{Global, logging};
 use crate::config::{self, Config};
 use crate::domain::{Clock, IdSource, SystemClock};
 use crate::kb::{KnowledgeBase, SyncReport};
 use crate::pipeline::{Local, Parts};
+use crate::prices::PriceBook;
 use crate::prompts::{CompiledPrompt, Library, MIGRATIONS_DIRECTORY, Release};
-use crate::proxy::Proxy;
+use crate::proxy::{self, Proxy, Recording};
 use crate::store::Store;
 
 /// The prompt that answers tickets.
@@ -54,14 +56,17 @@ pub(super) fn with(
     command: impl AsyncFnOnce(&App) -> Result<Code, Failure>,
 ) -> Result<Code, Failure> {
     let config = load_config(global)?;
-    logging::start(output, config.log_format);
+    let export = logging::start_exporting(output, config.log_format, &config.telemetry)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::could_not_run(format!("cannot start threads: {error}")))?;
     let store = Arc::new(Store::open(&config.store_path)?);
     let app = App { config, store, clock: Arc::new(SystemClock::new()), ids: Arc::new(IdSource::from_system()) };
-    runtime.block_on(command(&app))
+    let done = runtime.block_on(command(&app));
+    // What waits is sent before the command ends; a collector that is not there changes nothing but the log.
+    drop(export);
+    done
 }
 
 /// Where a project keeps its prompts.
@@ -80,26 +85,71 @@ pub(super) fn release(config: &Config) -> Result<(Release, CompiledPrompt), Fail
     Ok((release, prompt))
 }
 
+/// Where a project keeps its own prices, unless `prices.book` names another file.
+pub(super) fn price_book_path(config: &Config) -> PathBuf {
+    config.price_book.clone().unwrap_or_else(|| config.root.join("prices.json"))
+}
+
+/// The prices in the program, overlaid by the project's own.
+pub(super) fn price_book(config: &Config) -> Result<PriceBook, Failure> {
+    let shipped = PriceBook::shipped();
+    let path = price_book_path(config);
+    if config.price_book.is_none() && !path.exists() {
+        return Ok(shipped.clone());
+    }
+    Ok(shipped.overlaid_by(&PriceBook::read(&path)?))
+}
+
 impl App {
     pub(super) fn knowledge_base(&self) -> Result<KnowledgeBase, Failure> {
         let (kb, root) = (self.config.kb.clone(), self.config.root.clone());
         Ok(KnowledgeBase::open(kb, root, Arc::clone(&self.store), Arc::clone(&self.clock))?)
     }
 
+    /// The way to the configured models.
+    pub(super) fn proxy(&self, recording: Recording) -> Result<Proxy, Failure> {
+        let config = &self.config;
+        Ok(Proxy::new(proxy::Parts {
+            providers: config.providers.clone(),
+            routes: config.routes.clone(),
+            settings: config.proxy.clone(),
+            safety: config.safety.clone(),
+            payloads: config.telemetry.payloads,
+            prices: Arc::new(price_book(config)?),
+            recording,
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            ids: Arc::clone(&self.ids),
+        })?)
+    }
+
     /// The assistant of the release on disk, with its knowledge base brought up to date.
-    pub(super) async fn ready(&self, endpoint: &'static str, output: &Output) -> Result<Ready, Failure> {
+    pub(super) async fn ready(
+        &self,
+        endpoint: &'static str,
+        models: &ModelArgs,
+        output: &Output,
+    ) -> Result<Ready, Failure> {
         let (release, prompt) = release(&self.config)?;
         let release = Arc::new(release);
-        let (store, clock, ids) = (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.ids));
-        let proxy = Arc::new(Proxy::new(&self.config.providers, Arc::clone(&store), Arc::clone(&clock), ids));
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        let proxy = Arc::new(self.proxy(models.recording()?)?);
         for model in [&release.stages.small, &release.stages.large].into_iter().flatten() {
             proxy.check(model)?;
         }
         let kb = Arc::new(self.knowledge_base()?);
         let synced = super::progress::sync(&kb, &[], false, output).await?;
         note_sync(&synced, output);
-        let parts =
-            Parts { release: Arc::clone(&release), prompt, kb, proxy: Arc::clone(&proxy), store, clock, endpoint };
+        let parts = Parts {
+            release: Arc::clone(&release),
+            prompt,
+            kb,
+            proxy: Arc::clone(&proxy),
+            store,
+            clock,
+            endpoint,
+            approved_cost: models.max_request_cost,
+        };
         Ok(Ready { assistant: Local::new(parts), release, proxy })
     }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::app::App;
 use super::failure::{Code, Failure};
+use super::model_args::ModelArgs;
 use super::output::Output;
 use crate::domain::{Answer, PassageChoice, Question, TENANT_SHARED, TicketId};
 use crate::pipeline::Assistant;
@@ -33,12 +34,14 @@ pub(super) struct AskArgs {
     /// Makes sampling repeatable where the model supports it
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    models: ModelArgs,
 }
 
 pub(super) async fn run(args: &AskArgs, app: &App, output: &Output) -> Result<Code, Failure> {
     output.accepts(&[Format::Human, Format::Json, Format::Markdown, Format::Html])?;
     let text = if args.question == "-" { read_stdin()? } else { args.question.clone() };
-    let ready = app.ready("ask", output).await?;
+    let ready = app.ready("ask", &args.models, output).await?;
     let question = Question {
         ticket: app.ids.next::<TicketId>(&*app.clock),
         tenant: args.tenant.clone(),

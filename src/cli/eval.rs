@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use super::app::{App, Ready};
 use super::failure::{Code, Failure};
+use super::model_args::{ModelArgs, parse_dollars};
 use super::output::Output;
 use super::progress::EvalBar;
 use super::run_lock::RunLock;
@@ -66,6 +67,8 @@ pub(super) struct EvalArgs {
     /// Cases with the lowest scores shown in full
     #[arg(long, value_name = "N", default_value_t = 5)]
     worst: usize,
+    #[command(flatten)]
+    models: ModelArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -86,12 +89,6 @@ impl From<BoundsArg> for Bounds {
     }
 }
 
-fn parse_dollars(text: &str) -> Result<NanoUsd, String> {
-    NanoUsd::parse_dollars(text)
-        .filter(|amount| *amount > NanoUsd::ZERO)
-        .ok_or_else(|| "write dollars, such as 2.50".to_owned())
-}
-
 fn parse_score(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|score| (0.0..=1.0).contains(score)).ok_or_else(|| "write a score from 0 to 1".to_owned())
 }
@@ -109,12 +106,20 @@ pub(super) async fn run(args: &EvalArgs, app: &App, output: &Output) -> Result<C
         return report(args, app, output, run);
     }
     let set = open_set(args, app, stored.as_ref())?;
-    let ready = app.ready("eval", output).await?;
+    let ready = app.ready("eval", &args.models, output).await?;
     let knowledge = app.store.knowledge_version(None)?;
     let mut plan = match &stored {
         Some(run) => Plan::resume(set, run, &ready.release, &knowledge)?,
         None => Plan::new(set, &options(args, app, &ready)?, &ready.release, knowledge)?,
     };
+    if plan.details.replayed != ready.proxy.replays() {
+        let (what, hint) = if plan.details.replayed {
+            ("replays a recording", "give --replay DIR again")
+        } else {
+            ("asks models", "leave --replay out")
+        };
+        return Err(Failure::usage(format!("the run that is to be resumed {what}"), hint));
+    }
     if let Some(concurrency) = args.concurrency {
         plan.details.concurrency = concurrency as usize;
     }
@@ -185,6 +190,7 @@ fn options(args: &EvalArgs, app: &App, ready: &Ready) -> Result<EvalOptions, Fai
         concurrency: args.concurrency.map_or(settings.concurrency, |number| number as usize),
         seed: args.seed,
         use_cache: args.cache,
+        replayed: ready.proxy.replays(),
         bounds: retrieves
             && match bounds {
                 Bounds::Auto => offline,
@@ -233,6 +239,7 @@ async fn replay(
         store: Arc::clone(&app.store),
         clock: Arc::clone(&app.clock),
         ids: Arc::clone(&app.ids),
+        redactor: Arc::clone(ready.proxy.redactor()),
     });
     let (stopper, stop) = watch::channel(false);
     let mut watcher = JoinSet::new();
@@ -300,8 +307,7 @@ fn estimate(plan: &Plan, ready: &Ready) -> Result<DryRun, Failure> {
     let models: Vec<&String> = [&stages.small, &stages.large].into_iter().flatten().collect();
     let questions = plan.planned() + bounded;
     let output_tokens = ready.assistant.max_output_tokens();
-    let usage =
-        crate::domain::Usage { input: crate::domain::Tokens(input), output: crate::domain::Tokens(output_tokens) };
+    let usage = crate::domain::Usage::new(input, output_tokens);
     let mut costs = Vec::new();
     for model in &models {
         let each = ready.proxy.price(model)?.cost(usage).map_err(crate::proxy::ProxyError::from)?;

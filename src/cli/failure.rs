@@ -5,7 +5,9 @@ use crate::eval::EvalError;
 use crate::gold::{GoldError, ImportError};
 use crate::kb::KbError;
 use crate::pipeline::AssistantError;
+use crate::prices::PriceBookError;
 use crate::prompts::PromptError;
+use crate::providers::ProviderError;
 use crate::proxy::ProxyError;
 use crate::report::ReportError;
 use crate::store::StoreError;
@@ -96,12 +98,47 @@ impl From<ProxyError> for Failure {
     fn from(error: ProxyError) -> Self {
         match error {
             ProxyError::Store(store) => store.into(),
-            ProxyError::Unqualified { .. } | ProxyError::UnknownProvider { .. } | ProxyError::UnknownModel { .. } => {
-                let hint = "name a model of a `[providers.NAME.models.MODEL]` table in the release's `stages.*`";
+            ProxyError::UnknownTarget { .. } | ProxyError::UnknownProvider { .. } | ProxyError::Unsupported { .. } => {
+                let hint =
+                    "name a model of a `[providers.NAME]` table, or a `[routes.NAME]`, in the release's `stages.*`";
                 Self::with(Code::Usage, &error, Some(hint.to_owned()))
+            }
+            ProxyError::UnknownModel { .. } | ProxyError::NoPrice { .. } => {
+                let hint = "`tollgate prices list` shows the known models; give it a price of its own in                             `[providers.NAME.models.\"MODEL\"]`";
+                Self::with(Code::Usage, &error, Some(hint.to_owned()))
+            }
+            ProxyError::CeilingExceeded { .. } => {
+                let hint = "shorten the prompt, lower `max_output_tokens`, or approve it with --max-request-cost";
+                Self::with(Code::Usage, &error, Some(hint.to_owned()))
+            }
+            ProxyError::Setup { .. } => Self::with(Code::Usage, &error, None),
+            ProxyError::Provider { ref source, .. } => {
+                let hint = provider_hint(source);
+                Self::with(Code::CouldNotRun, &error, hint.map(str::to_owned))
+            }
+            ProxyError::Recording(_) => {
+                let hint = "record it anew with --record DIR, from the same release and gold set";
+                Self::with(Code::CouldNotRun, &error, Some(hint.to_owned()))
             }
             other => Self::with(Code::CouldNotRun, &other, None),
         }
+    }
+}
+
+fn provider_hint(error: &ProviderError) -> Option<&'static str> {
+    Some(match error {
+        ProviderError::KeyMissing { .. } => "set it, or name another with `api_key_env` or `api_key_file`",
+        ProviderError::Unauthorized { .. } => "check that the key is whole, of this vendor, and not revoked",
+        ProviderError::NoSuchModel { .. } => "check the model's name in the vendor's list of models",
+        ProviderError::QuotaSpent { .. } => "add credit at the vendor, or a candidate of another vendor to the route",
+        ProviderError::Connection { .. } => "check `base_url`, the network, and HTTPS_PROXY",
+        _ => return None,
+    })
+}
+
+impl From<PriceBookError> for Failure {
+    fn from(error: PriceBookError) -> Self {
+        Self::with(Code::Usage, &error, Some("`tollgate prices check FILE` lists what is wrong".to_owned()))
     }
 }
 

@@ -52,6 +52,10 @@ const PUBLISHED: &[Published] = published![
     "kb_removed" v 1, super::kb::Removed, "tollgate kb remove";
     "kb_search" v 1, super::kb::SearchOutcome, "tollgate kb search";
     "kb_status" v 1, super::kb::KbStatus, "tollgate kb status";
+    "mock_provider" v 1, super::mock_provider::Listening, "tollgate mock-provider";
+    "price_check" v 1, super::prices::PriceCheck, "tollgate prices check";
+    "price_import" v 1, super::prices::PriceImport, "tollgate prices import";
+    "price_list" v 1, super::prices::PriceList, "tollgate prices list";
     "prompt_check" v 1, super::prompts::CheckOutcome, "tollgate prompts check";
     "prompt_diff" v 1, crate::prompts::PromptDiff, "tollgate prompts diff";
     "prompt_list" v 1, super::prompts::PromptList, "tollgate prompts list";

@@ -1,9 +1,10 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::tree::{Node, Value};
 use super::{Place, Problem};
-use crate::domain::nearest;
+use crate::domain::{NanoUsd, nearest};
 
 /// Reads one table of settings, notes what is wrong, and at the end which keys nobody asked for.
 pub(super) struct Reader<'a> {
@@ -72,17 +73,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn texts(&self, key: &'static str) -> Option<Vec<String>> {
-        self.typed(key, "a list of texts", |value| match value {
-            Value::Text(text) => Some(vec![text.clone()]),
-            Value::List(items) => items
-                .iter()
-                .map(|item| match &item.value {
-                    Value::Text(text) => Some(text.clone()),
-                    _ => None,
-                })
-                .collect(),
-            _ => None,
-        })
+        self.typed(key, "a list of texts", read_texts)
     }
 
     /// A whole number within `range`.
@@ -101,6 +92,58 @@ impl<'a> Reader<'a> {
             Value::Float(float) => (float.is_finite() && *float >= 0.0).then_some(*float),
             _ => None,
         })
+    }
+
+    /// A number of dollars, exact to the nano-dollar.
+    pub(super) fn dollars(&self, key: &'static str) -> Option<NanoUsd> {
+        let dollars = self.amount(key)?;
+        let nano = (dollars * 1e9).round();
+        if nano > 9e18 {
+            self.reject(key, format!("${dollars} is more money than there is"), None);
+            return None;
+        }
+        Some(NanoUsd(nano as i64))
+    }
+
+    /// A time in milliseconds, at least 1 and at most an hour.
+    pub(super) fn millis(&self, key: &'static str) -> Option<Duration> {
+        self.integer(key, 1..=3_600_000).map(|millis| Duration::from_millis(millis as u64))
+    }
+
+    pub(super) fn flag(&self, key: &'static str) -> Option<bool> {
+        self.typed(key, "true or false", |value| match value {
+            Value::Flag(flag) => Some(*flag),
+            _ => None,
+        })
+    }
+
+    /// Whether there is such a key.
+    pub(super) fn has(&self, key: &'static str) -> bool {
+        self.node(key).is_some()
+    }
+
+    /// All keys of a table that names them freely, each with a text.
+    pub(super) fn free_texts(self) -> Vec<(String, String)> {
+        self.free("text", |value| match value {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        })
+    }
+
+    /// All keys of a table that names them freely, each with a list of texts.
+    pub(super) fn free_lists(self) -> BTreeMap<String, Vec<String>> {
+        self.free("a list of texts", read_texts).into_iter().collect()
+    }
+
+    fn free<T>(self, expected: &str, read: impl Fn(&Value) -> Option<T>) -> Vec<(String, T)> {
+        let mut found = Vec::new();
+        for (key, node) in self.table.into_iter().flatten() {
+            match read(&node.value) {
+                Some(value) => found.push((key.clone(), value)),
+                None => self.problem(&node.place, key, format!("must be {expected}"), None),
+            }
+        }
+        found
     }
 
     /// One of a few words.
@@ -148,5 +191,19 @@ impl<'a> Reader<'a> {
                 self.problem(&node.place, key, "is not a known setting", Some(hint));
             }
         }
+    }
+}
+
+fn read_texts(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::Text(text) => Some(vec![text.clone()]),
+        Value::List(items) => items
+            .iter()
+            .map(|item| match &item.value {
+                Value::Text(text) => Some(text.clone()),
+                _ => None,
+            })
+            .collect(),
+        _ => None,
     }
 }

@@ -3,9 +3,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Problem;
+use super::models::{ProviderSettings, RouteSettings, read_provider, read_route};
+use super::proxy::{
+    ProxySettings, SafetySettings, TelemetrySettings, default_telemetry, read_price_book, read_proxy, read_safety,
+    read_telemetry,
+};
 use super::reader::Reader;
 use super::tree::Node;
-use crate::domain::{Price, TENANT_SHARED};
+use crate::domain::TENANT_SHARED;
 
 /// Everything that `tollgate.toml` and the environment say.
 #[derive(Debug, Clone)]
@@ -20,6 +25,16 @@ pub struct Config {
     pub kb: KbSettings,
     /// Providers by name.
     pub providers: BTreeMap<String, ProviderSettings>,
+    /// Routes by name.
+    pub routes: BTreeMap<String, RouteSettings>,
+    /// How patient the proxy is.
+    pub proxy: ProxySettings,
+    /// What is kept out of logs and stores.
+    pub safety: SafetySettings,
+    /// Where telemetry goes.
+    pub telemetry: TelemetrySettings,
+    /// The project's own price book, over the one in the program.
+    pub price_book: Option<PathBuf>,
     /// Evaluation.
     pub eval: EvalSettings,
     /// How log lines look.
@@ -48,29 +63,6 @@ pub struct SourceSettings {
     pub exclude: Vec<String>,
     /// Who may read its documents: a tenant, or `shared`.
     pub tenant: String,
-}
-
-/// `[providers.NAME]`
-#[derive(Debug, Clone)]
-pub struct ProviderSettings {
-    /// What kind of provider it is.
-    pub kind: ProviderKind,
-    /// Its models and what their tokens cost.
-    pub models: BTreeMap<String, Price>,
-}
-
-/// The kinds of provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProviderKind {
-    /// The built-in offline answerer.
-    Extractive,
-    /// Answers with the question, or always the same; to measure tollgate itself.
-    Echo {
-        /// How long an answer takes.
-        latency_ms: u64,
-        /// The answer, when it is not the question.
-        reply: Option<String>,
-    },
 }
 
 /// `[eval]`
@@ -113,14 +105,19 @@ impl Bounds {
 /// File endings that are read when a source does not say.
 const READABLE: &[&str] = &["**/*.md", "**/*.html", "**/*.htm", "**/*.txt", "**/*.csv", "**/*.jsonl"];
 
-pub(super) fn read(root: &Path, tree: &Node, problems: &mut Vec<Problem>) -> Option<Config> {
+pub(super) fn read(
+    root: &Path,
+    environment: &[(String, String)],
+    tree: &Node,
+    problems: &mut Vec<Problem>,
+) -> Option<Config> {
     let found = RefCell::new(std::mem::take(problems));
-    let config = read_all(root, Reader::new(tree, String::new(), &found));
+    let config = read_all(root, environment, Reader::new(tree, String::new(), &found));
     *problems = found.into_inner();
     config
 }
 
-fn read_all(root: &Path, top: Reader<'_>) -> Option<Config> {
+fn read_all(root: &Path, environment: &[(String, String)], top: Reader<'_>) -> Option<Config> {
     top.require("project", "start the file with [project] and name = \"…\"");
     let name = top.table("project").map(|project| {
         project.require("name", "give the project a name");
@@ -134,9 +131,15 @@ fn read_all(root: &Path, top: Reader<'_>) -> Option<Config> {
         path
     });
     let kb = top.table("kb").map_or_else(default_kb, read_kb);
+    let providers = top.tables("providers").into_iter();
     let providers =
-        top.tables("providers").into_iter().filter_map(|(name, reader)| Some((name, read_provider(reader)?)));
-    let providers: BTreeMap<_, _> = providers.collect();
+        providers.filter_map(|(name, reader)| Some((name, read_provider(root, environment, reader)?))).collect();
+    let routes = top.tables("routes").into_iter();
+    let routes = routes.filter_map(|(name, reader)| Some((name, read_route(reader)?))).collect();
+    let proxy = top.table("proxy").map(read_proxy).unwrap_or_default();
+    let safety = top.table("safety").map(read_safety).unwrap_or_default();
+    let telemetry = top.table("telemetry").map_or_else(default_telemetry, |table| read_telemetry(environment, table));
+    let price_book = top.table("prices").and_then(|prices| read_price_book(root, prices));
     let eval = top.table("eval").map_or_else(default_eval, |eval| read_eval(root, eval));
     let log_format = top.table("log").and_then(|log| {
         let format = log.choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
@@ -150,6 +153,11 @@ fn read_all(root: &Path, top: Reader<'_>) -> Option<Config> {
         store_path: root.join(store_path.as_deref().unwrap_or(".tollgate/tollgate.db")),
         kb,
         providers,
+        routes,
+        proxy,
+        safety,
+        telemetry,
+        price_book,
         eval,
         log_format: log_format.unwrap_or(LogFormat::Text),
     })
@@ -198,49 +206,6 @@ pub fn is_tenant_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-fn read_provider(provider: Reader<'_>) -> Option<ProviderSettings> {
-    #[derive(Clone, Copy)]
-    enum Kind {
-        Extractive,
-        Echo,
-    }
-    provider.require("kind", "say kind = \"extractive\" or \"echo\"");
-    let kind = provider.choice("kind", &[("extractive", Kind::Extractive), ("echo", Kind::Echo)]);
-    let kind = kind.map(|kind| match kind {
-        Kind::Extractive => ProviderKind::Extractive,
-        Kind::Echo => ProviderKind::Echo {
-            latency_ms: provider.integer("latency_ms", 0..=600_000).unwrap_or(0) as u64,
-            reply: provider.text("reply"),
-        },
-    });
-    let models = provider.tables("models").into_iter().filter_map(|(name, model)| Some((name, read_price(model)?)));
-    let models = models.collect();
-    if kind.is_some() {
-        provider.finish();
-    }
-    Some(ProviderSettings { kind: kind?, models })
-}
-
-fn read_price(model: Reader<'_>) -> Option<Price> {
-    let rate = |key| {
-        model.require(key, "a price is never assumed: write 0 for a model that costs nothing");
-        let dollars = model.amount(key)?;
-        let nano = dollars * 1_000.0;
-        if (nano - nano.round()).abs() > 1e-6 || nano > f64::from(u32::MAX) {
-            model.reject(
-                key,
-                format!("${dollars} per million tokens is not a whole number of nano-dollars a token"),
-                None,
-            );
-            return None;
-        }
-        Some(nano.round() as u32)
-    };
-    let (input, output) = (rate("input_usd_per_million"), rate("output_usd_per_million"));
-    model.finish();
-    Some(Price { input_nanousd_per_token: input?, output_nanousd_per_token: output? })
-}
-
 fn default_eval() -> EvalSettings {
     EvalSettings { gold_set: None, concurrency: 8, bounds: Bounds::Auto }
 }
@@ -270,7 +235,7 @@ mod tests {
     #[test]
     fn every_problem_is_listed_with_its_place() {
         let text = "[project]\nname = 1\n[eval]\nconcurency = 4\nbounds = \"alway\"\n[providers.x]\nkind = \"extractive\"\n\
-                    [providers.x.models.small]\ninput_usd_per_million = 0.0001\n";
+                    [providers.x.models.small]\ninput_usd_per_million = 0.0000000001\n";
         let Err(ConfigError::Invalid { problems, .. }) = load_text(text, &[]) else { panic!("accepted") };
         let found: Vec<_> = problems.iter().map(|problem| (problem.field.as_str(), problem.place.clone())).collect();
         let at = |line, column| Place::File { line, column };

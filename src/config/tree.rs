@@ -19,8 +19,9 @@ pub(super) enum Value {
     Integer(i64),
     Float(f64),
     List(Vec<Node>),
+    Flag(bool),
     Table(BTreeMap<String, Node>),
-    /// A truth value, a date, or a number out of range: nothing that any setting takes.
+    /// A date, or a number out of range: nothing that any setting takes.
     Other,
 }
 
@@ -66,7 +67,8 @@ fn read_value(value: &Spanned<DeValue<'_>>, place: &dyn Fn(usize) -> Place) -> N
         DeValue::Float(float) => float.as_str().parse().map_or(Value::Other, Value::Float),
         DeValue::Array(items) => Value::List(items.iter().map(|item| read_value(item, place)).collect()),
         DeValue::Table(table) => Value::Table(read_table(table, place)),
-        DeValue::Boolean(_) | DeValue::Datetime(_) => Value::Other,
+        DeValue::Boolean(flag) => Value::Flag(*flag),
+        DeValue::Datetime(_) => Value::Other,
     };
     Node { value: read, place: place(value.span().start) }
 }

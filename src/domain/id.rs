@@ -94,6 +94,11 @@ impl IdSource {
         Self { random: Mutex::new(ChaCha12Rng::seed_from_u64(seed)) }
     }
 
+    /// A random number, 0..1, of the same source.
+    pub fn uniform(&self) -> f64 {
+        self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner).random()
+    }
+
     /// A new id, later than those made before it (to the millisecond).
     pub fn next<Id: From<Uuid>>(&self, clock: &dyn Clock) -> Id {
         let bytes: [u8; 10] = self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner).random();

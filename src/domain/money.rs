@@ -4,8 +4,6 @@ use std::ops::{Add, AddAssign, Sub};
 
 use serde::{Deserialize, Serialize};
 
-use super::Usage;
-
 /// An amount of money in nano-dollars: 1 USD = 1,000,000,000.
 ///
 /// Prices per million tokens are exact in this unit ($0.15 per million = 150 a token), so sums never round.
@@ -89,44 +87,9 @@ impl Sum for NanoUsd {
     }
 }
 
-/// What a model's tokens cost, in nano-dollars a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// Nano-dollars an input token ($0.15 per million tokens = 150).
-    pub input_nanousd_per_token: u32,
-    /// Nano-dollars an output token.
-    pub output_nanousd_per_token: u32,
-}
-
-/// A cost that does not fit into nano-dollars: the token counts are absurd.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the cost of {input} input and {output} output tokens does not fit into nano-dollars")]
-pub struct PriceTooLarge {
-    /// Input tokens.
-    pub input: u64,
-    /// Output tokens.
-    pub output: u64,
-}
-
-impl Price {
-    /// What `usage` costs.
-    ///
-    /// # Errors
-    /// [`PriceTooLarge`] when the product leaves the range of [`NanoUsd`].
-    pub fn cost(&self, usage: Usage) -> Result<NanoUsd, PriceTooLarge> {
-        let part = |tokens: u64, each: u32| i64::try_from(tokens).ok()?.checked_mul(i64::from(each));
-        part(usage.input.0, self.input_nanousd_per_token)
-            .and_then(|input| input.checked_add(part(usage.output.0, self.output_nanousd_per_token)?))
-            .map(NanoUsd)
-            .ok_or(PriceTooLarge { input: usage.input.0, output: usage.output.0 })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Tokens;
 
     #[test]
     fn dollars_are_read_exactly() {
@@ -146,14 +109,5 @@ mod tests {
         assert_eq!(shown(12_345), "$0.0000123");
         assert_eq!(shown(12_345_678), "$0.0123");
         assert_eq!(shown(-2_504_999_999), "-$2.50");
-    }
-
-    #[test]
-    fn cost_is_exact_and_refuses_overflow() {
-        let price = Price { input_nanousd_per_token: 150, output_nanousd_per_token: 600 };
-        let usage = |input, output| Usage { input: Tokens(input), output: Tokens(output) };
-        assert_eq!(price.cost(usage(1_000_000, 0)), Ok(NanoUsd(150_000_000)));
-        assert_eq!(price.cost(usage(1, 2)), Ok(NanoUsd(1350)));
-        assert!(price.cost(usage(u64::MAX, 0)).is_err());
     }
 }

@@ -113,6 +113,9 @@ pub struct Answer {
     pub latency_ms: f64,
     /// Number of model calls made for it.
     pub calls: u32,
+    /// Whether a model's answer was replayed from a recording: the latency is of that day, not of this.
+    #[serde(default)]
+    pub replayed: bool,
     /// Each step taken, in order.
     pub trace: Vec<Step>,
 }

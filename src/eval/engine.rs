@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -9,8 +10,10 @@ use crate::domain::{
     Answer, Clock, Hasher, IdSource, NanoUsd, PassageChoice, Question, RunId, TENANT_SHARED, TicketId, Usage,
 };
 use crate::gold::{Case, Grader};
+use crate::otlp::{Evaluation, record_evaluation};
 use crate::pipeline::{Assistant, AssistantError};
 use crate::store::{CaseKind, CaseResult, CaseStatus, GradeRow, RunStatus, Store, StoreError};
+use crate::text::Redactor;
 
 /// What a replay needs.
 pub struct Engine {
@@ -24,6 +27,8 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// Where ids come from.
     pub ids: Arc<IdSource>,
+    /// What keeps personal data out of the stored results.
+    pub redactor: Arc<Redactor>,
 }
 
 /// One replay: what of, under which id, and when to stop.
@@ -187,7 +192,7 @@ impl Engine {
 
     async fn carry_out(&self, task: Task, run: RunId) -> Result<Finished, StoreError> {
         let outcome = self.assistant.answer(&task.question).await;
-        let result = match outcome {
+        let mut result = match outcome {
             Ok(answer) => {
                 let grades = self.graders.grade(&task.case, &task.graders, &answer).await;
                 answered(&task, answer, grades)
@@ -197,6 +202,15 @@ impl Engine {
                 Err(error) => failed(&task, &error),
             },
         };
+        for grade in &result.grades {
+            if let Some(score) = grade.score {
+                let ticket: &dyn std::fmt::Display = &task.question.ticket;
+                let (name, ticket) = (grade.grader.as_str(), Some(ticket));
+                // The calls are long over; the ticket joins the two.
+                record_evaluation(&tracing::Span::none(), &Evaluation { name, score, response_id: None, ticket });
+            }
+        }
+        redact(&mut result, &self.redactor);
         if let Some(error) = &result.error {
             tracing::info!(case = result.case_id, repeat = result.repeat, error, "no full answer");
         } else {
@@ -206,6 +220,17 @@ impl Engine {
         let finished = Finished { kind, status, score: result.score, weight: result.weight, cost: result.cost_nanousd };
         self.store.record_result(run, result).await?;
         Ok(finished)
+    }
+}
+
+/// Replaces personal data in everything that is kept of a case. It was graded before, as it was said.
+fn redact(result: &mut CaseResult, redactor: &Redactor) {
+    let texts = [&mut result.question, &mut result.answer];
+    let reasons = result.grades.iter_mut().filter_map(|grade| grade.reason.as_mut());
+    for text in texts.into_iter().chain(&mut result.expected).chain(&mut result.error).chain(reasons) {
+        if let Cow::Owned(redacted) = redactor.redact(text) {
+            *text = redacted;
+        }
     }
 }
 
@@ -277,6 +302,7 @@ fn answered(task: &Task, answer: Answer, grades: Vec<Grade>) -> CaseResult {
         cost_nanousd: answer.cost_nanousd,
         usage: answer.usage,
         calls: answer.calls,
+        replayed: answer.replayed,
         grades,
         error,
         ..unanswered(task)
@@ -303,7 +329,7 @@ fn failed(task: &Task, error: &AssistantError) -> CaseResult {
 }
 
 fn unanswered(task: &Task) -> CaseResult {
-    let Task { case, kind, repeat, .. } = task;
+    let Task { case, kind, repeat, question, .. } = task;
     CaseResult {
         kind: *kind,
         cluster: case.cluster().to_owned(),
@@ -329,5 +355,7 @@ fn unanswered(task: &Task) -> CaseResult {
         calls: 0,
         grades: Vec::new(),
         error: None,
+        ticket: Some(question.ticket),
+        replayed: false,
     }
 }

@@ -46,6 +46,9 @@ pub struct RunDetails {
     pub knowledge: ContentHash,
     /// Version of the program.
     pub program: String,
+    /// Whether models' answers were replayed from a recording, so that their latency is of another day.
+    #[serde(default)]
+    pub replayed: bool,
 }
 
 impl Plan {
@@ -75,6 +78,7 @@ impl Plan {
             retrieval: release.retrieval.mode.as_str().to_owned(),
             knowledge,
             program: env!("CARGO_PKG_VERSION").to_owned(),
+            replayed: options.replayed,
         };
         let everything = options.filters.is_empty();
         let selected = if everything { set.case_count } else { count(&set, &filter)? };
@@ -192,6 +196,7 @@ mod tests {
             concurrency: 1,
             seed: 0,
             use_cache: false,
+            replayed: false,
             bounds: false,
         };
         let plan = Plan::new(set, &options, &release, ContentHash::of(b"")).unwrap();

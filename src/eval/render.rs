@@ -159,9 +159,18 @@ impl EvalReport {
             ("answers", Cell::Text(self.answers())),
             ("answerable refused", self.answerable.cell()),
             ("unanswerable refused", self.unanswerable.cell()),
-            ("latency p50", latency(|latency| latency.p50_ms)),
-            ("latency p95", latency(|latency| latency.p95_ms)),
-            ("latency p99", latency(|latency| latency.p99_ms)),
+            (
+                if details.replayed { "latency p50 (replayed)" } else { "latency p50" },
+                latency(|latency| latency.p50_ms),
+            ),
+            (
+                if details.replayed { "latency p95 (replayed)" } else { "latency p95" },
+                latency(|latency| latency.p95_ms),
+            ),
+            (
+                if details.replayed { "latency p99 (replayed)" } else { "latency p99" },
+                latency(|latency| latency.p99_ms),
+            ),
             ("cost", Cell::Money(self.cost.total_nanousd)),
             ("cost per case", Cell::Money(self.cost.per_case_nanousd)),
             ("cost per successful outcome", Cell::Money(self.cost.per_success_nanousd)),

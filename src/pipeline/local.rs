@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -7,11 +8,11 @@ use super::attempt::Output;
 use super::cache::ExactCache;
 use super::trace::Trace;
 use super::{Assistant, AssistantError, Spent};
-use crate::domain::{Answer, AnswerPath, Clock, Passage, PassageChoice, Question, TENANT_SHARED, TicketId};
+use crate::domain::{Answer, AnswerPath, Clock, NanoUsd, Passage, PassageChoice, Question, TENANT_SHARED, TicketId};
 use crate::kb::{KnowledgeBase, SearchMode, SearchRequest};
 use crate::prompts::{CompiledPrompt, Release, RetrievalMode};
 use crate::providers::{ChatMessage, ChatRequest, Role};
-use crate::proxy::{CallContext, Proxy};
+use crate::proxy::{CallContext, Completion, Proxy, ProxyError};
 use crate::store::Store;
 use crate::text;
 
@@ -40,6 +41,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Which command or route asks; goes into telemetry.
     pub endpoint: &'static str,
+    /// An explicit approval: the most that one request to a model may cost, in place of its ceiling.
+    pub approved_cost: Option<NanoUsd>,
 }
 
 impl Local {
@@ -106,6 +109,7 @@ impl Local {
         let refused = output.refused || unsure;
         let text =
             if refused && (unsure || output.answer.trim().is_empty()) { REFUSAL.to_owned() } else { output.answer };
+        let replayed = trace.is_replayed();
         let (latency_ms, steps) = trace.finish();
         tracing::debug!(ticket = %question.ticket, path = ?path, confidence, refused, latency_ms, "answered");
         let answer = Answer {
@@ -121,9 +125,12 @@ impl Local {
             cost_nanousd: spent.cost_nanousd,
             latency_ms,
             calls: spent.calls,
+            replayed,
             trace: steps,
         };
-        if let Some(cache) = &cache {
+        // An answer with personal data in it is not kept, and redacted it would not be the answer.
+        let personal = || matches!(self.parts.proxy.redactor().redact(&answer.text), Cow::Owned(_));
+        if let Some(cache) = cache.as_ref().filter(|_| !replayed && !personal()) {
             cache.put(&answer).await?;
         }
         Ok(answer)
@@ -180,10 +187,7 @@ impl Local {
             crate::prompts::Role::User => Role::User,
             crate::prompts::Role::Assistant => Role::Assistant,
         };
-        Ok(messages
-            .into_iter()
-            .map(|message| ChatMessage { role: role(message.role), content: message.content })
-            .collect())
+        Ok(messages.into_iter().map(|message| ChatMessage::new(role(message.role), message.content)).collect())
     }
 
     /// Asks the small model, and the large one when the small one is unsure, declines, or breaks its schema.
@@ -198,9 +202,9 @@ impl Local {
         let stages = &self.parts.release.stages;
         if let Some(small) = &stages.small {
             let outcome = self.ask(question, small, messages.clone(), passages, spent).await;
-            trace.step("small", describe(&outcome));
+            note(trace, "small", &outcome);
             let keep = match &outcome {
-                Ok(output) => {
+                Ok((output, _)) => {
                     !output.refused
                         && output.confidence.is_none_or(|confidence| confidence >= stages.confidence_threshold)
                 }
@@ -208,13 +212,15 @@ impl Local {
                 Err(_) => true,
             };
             if keep || stages.large.is_none() {
-                return Ok((outcome?, AnswerPath::Small, small.clone()));
+                let (output, completion) = outcome?;
+                return Ok((output, AnswerPath::Small, completion.model));
             }
         }
         let large = stages.large.as_ref().ok_or(AssistantError::NoModel)?;
         let outcome = self.ask(question, large, messages, passages, spent).await;
-        trace.step("large", describe(&outcome));
-        Ok((outcome?, AnswerPath::Large, large.clone()))
+        note(trace, "large", &outcome);
+        let (output, completion) = outcome?;
+        Ok((output, AnswerPath::Large, completion.model))
     }
 
     async fn ask(
@@ -224,19 +230,18 @@ impl Local {
         messages: Vec<ChatMessage>,
         passages: &[Passage],
         spent: &mut Spent,
-    ) -> Result<Output, AssistantError> {
-        let Parts { prompt, release, proxy, endpoint, .. } = &self.parts;
-        let provider = model.split_once('/').map_or(model, |(provider, _)| provider);
+    ) -> Result<(Output, Completion), AssistantError> {
+        let Parts { prompt, release, proxy, endpoint, approved_cost, .. } = &self.parts;
         let params = prompt.params();
         let request = ChatRequest {
-            model: String::new(),
             messages,
             temperature: params.temperature,
             max_output_tokens: self.max_output_tokens(),
             stop: params.stop.clone(),
             seed: params.seed.unwrap_or(question.seed),
             output_schema: Some(prompt.output_schema()),
-            extensions: params.extensions_for(provider),
+            extensions: params.extensions.clone(),
+            ..ChatRequest::default()
         };
         let context = CallContext {
             ticket: question.ticket,
@@ -245,20 +250,30 @@ impl Local {
             task: prompt.task().to_owned(),
             prompt: self.prompt_name.clone(),
             release: release.hash.as_str().to_owned(),
+            cache: if question.use_cache { "miss" } else { "bypassed" },
+            deadline: None,
+            approved_cost: *approved_cost,
         };
-        let completion = proxy.call(&context, model, request).await?;
-        spent.add(completion.usage, completion.cost_nanousd);
-        let so_far = *spent;
-        let broken = |problem: String| AssistantError::Output {
-            model: model.to_owned(),
+        let broken = |model: String, problem: String, spent: Spent| AssistantError::Output {
+            model,
             prompt: self.prompt_name.clone(),
             problem,
-            spent: so_far,
+            spent: Box::new(spent),
         };
-        let value = prompt.check_output(&completion.text).map_err(|problem| broken(problem.to_string()))?;
-        let mut output: Output = serde_json::from_value(value).map_err(|error| broken(error.to_string()))?;
+        let mut completion = match proxy.complete(&context, model, request).await {
+            Ok(completion) => completion,
+            Err(ProxyError::Output { model, problem, usage, cost_nanousd, calls }) => {
+                spent.add(Some(usage), cost_nanousd, calls);
+                return Err(broken(model, problem, *spent));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        spent.add(completion.usage, completion.cost_nanousd, completion.calls);
+        let value = completion.value.take().unwrap_or_default();
+        let mut output: Output = serde_json::from_value(value)
+            .map_err(|error| broken(completion.model.clone(), error.to_string(), *spent))?;
         output.keep_real_citations(passages);
-        Ok(output)
+        Ok((output, completion))
     }
 }
 
@@ -268,12 +283,16 @@ impl Assistant for Local {
     }
 }
 
-fn describe(outcome: &Result<Output, AssistantError>) -> String {
-    match outcome {
-        Ok(Output { refused: true, .. }) => "refused".to_owned(),
-        Ok(Output { confidence: Some(confidence), .. }) => format!("confidence {confidence:.2}"),
+fn note(trace: &mut Trace<'_>, stage: &str, outcome: &Result<(Output, Completion), AssistantError>) {
+    let detail = match outcome {
+        Ok((Output { refused: true, .. }, _)) => "refused".to_owned(),
+        Ok((Output { confidence: Some(confidence), .. }, _)) => format!("confidence {confidence:.2}"),
         Ok(_) => "answered".to_owned(),
         Err(error) => format!("failed: {error}"),
+    };
+    trace.step(stage, detail);
+    if let Ok((_, Completion { replayed: Some(latency), .. })) = outcome {
+        trace.replayed(*latency);
     }
 }
 

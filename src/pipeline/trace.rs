@@ -8,12 +8,13 @@ pub(super) struct Trace<'a> {
     started: Duration,
     last: Duration,
     steps: Vec<Step>,
+    replayed: Option<Duration>,
 }
 
 impl<'a> Trace<'a> {
     pub(super) fn start(clock: &'a dyn Clock) -> Self {
         let now = clock.monotonic();
-        Self { clock, started: now, last: now, steps: Vec::with_capacity(6) }
+        Self { clock, started: now, last: now, steps: Vec::with_capacity(6), replayed: None }
     }
 
     /// Ends the step that began when the one before it ended.
@@ -24,9 +25,22 @@ impl<'a> Trace<'a> {
         self.last = now;
     }
 
+    /// Counts time that the last step took when it was recorded, and not now.
+    pub(super) fn replayed(&mut self, latency: Duration) {
+        self.replayed = Some(self.replayed.unwrap_or_default() + latency);
+        if let Some(step) = self.steps.last_mut() {
+            step.duration_ms += in_ms(latency);
+        }
+    }
+
+    /// Whether some step was replayed.
+    pub(super) fn is_replayed(&self) -> bool {
+        self.replayed.is_some()
+    }
+
     /// The time since the start in milliseconds, and the steps.
     pub(super) fn finish(self) -> (f64, Vec<Step>) {
-        (in_ms(self.clock.monotonic().saturating_sub(self.started)), self.steps)
+        (in_ms(self.clock.monotonic().saturating_sub(self.started) + self.replayed.unwrap_or_default()), self.steps)
     }
 }
 

@@ -8,6 +8,7 @@ use super::error::{Problem, PromptError};
 use super::template;
 use super::toml_file::{TomlFile, decode, read_bytes, to_json, to_json_map};
 use crate::domain::{ContentHash, nearest};
+use crate::providers::schema_validator;
 
 /// One version of a prompt: an immutable file `prompts/<name>/v<N>.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
@@ -45,13 +46,6 @@ pub struct Params {
     pub seed: Option<u64>,
     /// Parameters that one provider alone knows, by its name: the tables `[params.NAME]`.
     pub extensions: Map<String, Value>,
-}
-
-impl Params {
-    /// The parameters that only this provider knows.
-    pub fn extensions_for(&self, provider: &str) -> Map<String, Value> {
-        self.extensions.get(provider).and_then(Value::as_object).cloned().unwrap_or_default()
-    }
 }
 
 /// Who speaks.
@@ -146,7 +140,7 @@ fn schema(file: &mut TomlFile<'_>, table: &DeTable<'_>, key: &str) -> Value {
     let schema = to_json(value.get_ref());
     if !schema.is_object() {
         file.problem(value.span(), Some(key), "must be a table: a JSON Schema".to_owned(), None);
-    } else if let Err(error) = template::schema_validator(&schema) {
+    } else if let Err(error) = schema_validator(&schema) {
         file.problem(value.span(), Some(key), format!("not a JSON Schema: {error}"), None);
     } else if schema.get("type").is_some_and(|kind| kind != "object") {
         file.problem(value.span(), Some(key), "must describe an object: type = \"object\"".to_owned(), None);
@@ -321,8 +315,7 @@ content = """
         assert_eq!(prompt.hash, ContentHash::of(GOOD.as_bytes()));
         assert_eq!(prompt.params.temperature, Some(0.0));
         assert_eq!(prompt.params.stop, ["END"]);
-        assert_eq!(prompt.params.extensions_for("extractive")["max_sentences"], 2);
-        assert!(prompt.params.extensions_for("openai").is_empty());
+        assert_eq!(prompt.params.extensions["extractive"]["max_sentences"], 2);
         assert_eq!(prompt.messages[0].content, "{{ question }}\n");
     }
 

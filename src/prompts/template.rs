@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::error::PromptError;
 use super::{Message, Params, Prompt, fence};
+use crate::providers::{OutputSchema, schema_validator, violations};
 
 /// A prompt that is ready to be rendered many times: its schemas and templates are compiled.
 #[derive(Debug)]
@@ -16,29 +17,7 @@ pub struct CompiledPrompt {
     environment: Environment<'static>,
     templates: Vec<String>,
     inputs: Validator,
-    output: Validator,
-    output_schema: Arc<Value>,
-}
-
-/// Why a model's answer is not what its prompt promises.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OutputProblem {
-    /// It is not JSON.
-    #[error("not JSON: {message} at line {line}, column {column}")]
-    NotJson {
-        /// What the parser says.
-        message: String,
-        /// The line of the answer, from 1.
-        line: usize,
-        /// The column, from 1.
-        column: usize,
-    },
-    /// It is JSON that the schema refuses.
-    #[error("{}", .violations.join("; "))]
-    Refused {
-        /// What the schema refuses, each with its place in the answer.
-        violations: Vec<String>,
-    },
+    output: Arc<OutputSchema>,
 }
 
 /// A template that cannot be parsed.
@@ -88,20 +67,6 @@ pub(super) fn variables(source: &str) -> Result<BTreeSet<String>, TemplateError>
     Ok(undeclared.into_iter().filter(|name| !globals.contains(name.as_str())).collect())
 }
 
-/// A validator of this schema, which must be one by itself: references to other documents are not followed.
-pub(super) fn schema_validator(schema: &Value) -> Result<Validator, String> {
-    jsonschema::meta::validate(schema).map_err(|error| at(&error.instance_path().to_string(), &error.to_string()))?;
-    jsonschema::validator_for(schema).map_err(|error| error.to_string())
-}
-
-fn at(path: &str, message: &str) -> String {
-    if path.is_empty() { message.to_owned() } else { format!("{path}: {message}") }
-}
-
-fn violations(validator: &Validator, value: &Value) -> Vec<String> {
-    validator.iter_errors(value).map(|error| at(&error.instance_path().to_string(), &error.to_string())).collect()
-}
-
 impl Prompt {
     /// Compiles schemas and templates, once for all renderings.
     ///
@@ -114,11 +79,10 @@ impl Prompt {
             line: error.line,
             reason: error.reason,
         };
-        let validator = |schema: &Value| {
-            schema_validator(schema)
-                .map_err(|reason| failed(0, TemplateError { line: 0, reason: format!("not a JSON Schema: {reason}") }))
-        };
-        let (inputs, output) = (validator(&self.inputs)?, validator(&self.output)?);
+        let not_a_schema =
+            |reason| failed(0, TemplateError { line: 0, reason: format!("not a JSON Schema: {reason}") });
+        let inputs = schema_validator(&self.inputs).map_err(not_a_schema)?;
+        let output = Arc::new(OutputSchema::new(self.output.clone()).map_err(not_a_schema)?);
         let mut environment = environment();
         let mut templates = Vec::new();
         for (index, message) in self.messages.iter().enumerate() {
@@ -128,8 +92,7 @@ impl Prompt {
                 .map_err(|error| failed(index + 1, TemplateError::from(&error)))?;
             templates.push(name);
         }
-        let output_schema = Arc::new(self.output.clone());
-        Ok(CompiledPrompt { prompt: self.clone(), environment, templates, inputs, output, output_schema })
+        Ok(CompiledPrompt { prompt: self.clone(), environment, templates, inputs, output })
     }
 }
 
@@ -159,9 +122,9 @@ impl CompiledPrompt {
         &self.prompt.params
     }
 
-    /// JSON Schema that the model's answer must satisfy.
-    pub fn output_schema(&self) -> Arc<Value> {
-        Arc::clone(&self.output_schema)
+    /// What the model's answer must satisfy.
+    pub fn output_schema(&self) -> Arc<OutputSchema> {
+        Arc::clone(&self.output)
     }
 
     /// The messages for these inputs, an object with a value for every variable.
@@ -185,32 +148,6 @@ impl CompiledPrompt {
             messages.push(Message { role: message.role, content });
         }
         Ok(messages)
-    }
-
-    /// Reads a model's answer as the JSON that the prompt promises. One Markdown fence around it is tolerated.
-    ///
-    /// # Errors
-    /// [`OutputProblem`] when it is not JSON, or lists what the schema refuses.
-    pub fn check_output(&self, text: &str) -> Result<Value, OutputProblem> {
-        let value: Value = serde_json::from_str(without_fence(text)).map_err(|error| {
-            let message = error.to_string();
-            let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message).to_owned();
-            OutputProblem::NotJson { message, line: error.line(), column: error.column() }
-        })?;
-        if self.output.is_valid(&value) {
-            return Ok(value);
-        }
-        Err(OutputProblem::Refused { violations: violations(&self.output, &value) })
-    }
-}
-
-fn without_fence(text: &str) -> &str {
-    let text = text.trim();
-    let inside =
-        text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```")).and_then(|rest| rest.split_once('\n'));
-    match inside {
-        Some((language, content)) if matches!(language.trim().to_lowercase().as_str(), "" | "json") => content.trim(),
-        _ => text,
     }
 }
 
@@ -251,20 +188,6 @@ mod tests {
     fn what_is_not_there_is_an_error_and_not_an_empty_text() {
         let error = compiled("a\n{{ more.gone.x }}").render(&json!({"question": "q", "more": {}})).unwrap_err();
         assert!(matches!(error, PromptError::Render { message: 1, line: 2, .. }), "{error}");
-    }
-
-    #[test]
-    fn output_is_read_through_one_fence() {
-        let prompt = compiled("");
-        for text in ["{\"answer\": \"x\"}", "```json\n{\"answer\": \"x\"}\n```", " ```\n{\"answer\": \"x\"}```\n"] {
-            assert_eq!(prompt.check_output(text), Ok(json!({"answer": "x"})), "{text}");
-        }
-        assert!(matches!(prompt.check_output("Sure! {}"), Err(OutputProblem::NotJson { line: 1, column: 1, .. })));
-        let refused = prompt.check_output("{\"n\": 2}").unwrap_err().to_string();
-        assert!(
-            refused.contains("\"answer\" is a required property") && refused.contains("/n: 2 is greater"),
-            "{refused}"
-        );
     }
 
     #[test]

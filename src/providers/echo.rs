@@ -3,8 +3,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::{ChatProvider, ChatReply, ChatRequest, Deadline, FinishReason, ProviderError, Role};
-use crate::domain::{Tokens, Usage};
+use super::{ChatProvider, ChatReply, ChatRequest, ChatStream, Limits, ProviderError, Role, whole_stream};
+use crate::domain::Usage;
 use crate::text;
 
 /// Answers with the last user message, or always the same, after a set time: for measuring tollgate itself.
@@ -32,8 +32,7 @@ impl Echo {
         };
         let count = |text: &str| text::word_count(text) as u64;
         let input = request.messages.iter().map(|message| count(&message.content)).sum();
-        let usage = Usage { input: Tokens(input), output: Tokens(count(said)) };
-        ChatReply { text, usage: Some(usage), finish_reason: FinishReason::Stop }
+        ChatReply { text, usage: Some(Usage::new(input, count(said))), ..ChatReply::default() }
     }
 }
 
@@ -44,7 +43,7 @@ fn question_in(prompt: &str) -> &str {
 }
 
 impl ChatProvider for Echo {
-    fn chat<'a>(&'a self, request: &'a ChatRequest, _: Deadline) -> BoxFuture<'a, Result<ChatReply, ProviderError>> {
+    fn chat<'a>(&'a self, request: &'a ChatRequest, _: Limits) -> BoxFuture<'a, Result<ChatReply, ProviderError>> {
         async move {
             if !self.latency.is_zero() {
                 tokio::time::sleep(self.latency).await;
@@ -52,6 +51,14 @@ impl ChatProvider for Echo {
             Ok(self.answer(request))
         }
         .boxed()
+    }
+
+    fn stream<'a>(
+        &'a self,
+        request: &'a ChatRequest,
+        limits: Limits,
+    ) -> BoxFuture<'a, Result<ChatStream, ProviderError>> {
+        async move { self.chat(request, limits).await.map(whole_stream) }.boxed()
     }
 
     fn is_offline(&self) -> bool {

@@ -15,8 +15,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde::Deserialize;
 
-use super::{ChatProvider, ChatReply, ChatRequest, Deadline, FinishReason, ProviderError};
-use crate::domain::{Tokens, Usage};
+use super::{ChatProvider, ChatReply, ChatRequest, ChatStream, Limits, ProviderError, whole_stream};
+use crate::domain::Usage;
 use crate::text;
 
 /// Its models.
@@ -48,8 +48,12 @@ impl Default for Params {
 }
 
 impl ChatProvider for Extractive {
-    fn chat<'a>(&'a self, request: &'a ChatRequest, _: Deadline) -> BoxFuture<'a, Result<ChatReply, ProviderError>> {
+    fn chat<'a>(&'a self, request: &'a ChatRequest, _: Limits) -> BoxFuture<'a, Result<ChatReply, ProviderError>> {
         std::future::ready(answer(request)).boxed()
+    }
+
+    fn stream<'a>(&'a self, request: &'a ChatRequest, _: Limits) -> BoxFuture<'a, Result<ChatStream, ProviderError>> {
+        std::future::ready(answer(request).map(whole_stream)).boxed()
     }
 
     fn is_offline(&self) -> bool {
@@ -75,16 +79,16 @@ fn answer(request: &ChatRequest) -> Result<ChatReply, ProviderError> {
             (join(chosen.iter().map(|sentence| sentence.text), request.max_output_tokens), citations, false)
         }
     };
-    let count = |text: &str| Tokens(text::word_count(text) as u64);
-    let input = request.messages.iter().map(|message| count(&message.content).0).sum();
-    let usage = Usage { input: Tokens(input), output: count(&text) };
+    let count = |text: &str| text::word_count(text) as u64;
+    let input = request.messages.iter().map(|message| count(&message.content)).sum();
+    let usage = Usage::new(input, count(&text));
     let reply = serde_json::json!({
         "answer": text,
         "citations": citations,
         "confidence": (selection.confidence * 1_000.0).round() / 1_000.0,
         "refused": refused,
     });
-    Ok(ChatReply { text: reply.to_string(), usage: Some(usage), finish_reason: FinishReason::Stop })
+    Ok(ChatReply { text: reply.to_string(), usage: Some(usage), ..ChatReply::default() })
 }
 
 /// Joins whole sentences; leaves out those that would exceed the output limit, but never the first.
@@ -121,13 +125,10 @@ Alerts fire at half of the budget. An alert is sent once a period. The webhook r
         let serde_json::Value::Object(extensions) = params else { panic!("not an object") };
         let request = ChatRequest {
             model: model.into(),
-            messages: vec![ChatMessage { role: Role::User, content: prompt.into() }],
-            temperature: None,
+            messages: vec![ChatMessage::new(Role::User, prompt)],
             max_output_tokens: 200,
-            stop: Vec::new(),
-            seed: 0,
-            output_schema: None,
             extensions,
+            ..ChatRequest::default()
         };
         serde_json::from_str(&answer(&request).unwrap().text).unwrap()
     }
@@ -169,13 +170,8 @@ Alerts fire at half of the budget. An alert is sent once a period. The webhook r
     fn an_unknown_parameter_is_refused() {
         let request = ChatRequest {
             model: "large".into(),
-            messages: Vec::new(),
-            temperature: None,
-            max_output_tokens: 1,
-            stop: Vec::new(),
-            seed: 0,
-            output_schema: None,
             extensions: serde_json::Map::from_iter([("sentences".to_owned(), 1.into())]),
+            ..ChatRequest::default()
         };
         assert!(matches!(answer(&request), Err(ProviderError::BadRequest { .. })));
     }

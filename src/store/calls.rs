@@ -1,7 +1,8 @@
-use rusqlite::params;
+use rusqlite::types::Type;
+use rusqlite::{Row, params};
 
-use super::Store;
-use crate::domain::{CallId, NanoUsd, TicketId, Usage};
+use super::{Store, StoreError};
+use crate::domain::{CallId, NanoUsd, TicketId, Tokens, UnreadableId, Usage};
 
 /// One attempt at one provider, as telemetry keeps it.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +37,26 @@ pub struct CallRecord {
     pub usage: Option<Usage>,
     /// What it cost; `None` when unknown.
     pub cost_nanousd: Option<NanoUsd>,
+    /// `chat` or `embeddings`.
+    pub operation: String,
+    /// Attempts of the same request before this one.
+    pub retries: u32,
+    /// The circuit breaker's state when it was made.
+    pub breaker: String,
+    /// How the caches were passed before it.
+    pub cache_path: String,
+    /// Time to the first piece of a streamed answer.
+    pub first_token_ms: Option<f64>,
+    /// The exact model that answered, as the vendor names it.
+    pub response_model: Option<String>,
+    /// The vendor's id of the request.
+    pub request_id: Option<String>,
+    /// What the safety filters marked, comma-separated.
+    pub marks: Option<String>,
+    /// The prompt, redacted; only when payloads are kept.
+    pub prompt_text: Option<String>,
+    /// The answer, redacted; only when payloads are kept.
+    pub answer_text: Option<String>,
 }
 
 /// How a call ended.
@@ -47,27 +68,51 @@ pub enum CallStatus {
     Failed,
     /// At its deadline.
     TimedOut,
+    /// Nobody waited for it any more.
+    Cancelled,
 }
 
 impl CallStatus {
-    fn as_str(self) -> &'static str {
+    const ALL: [Self; 4] = [Self::Ok, Self::Failed, Self::TimedOut, Self::Cancelled];
+
+    /// Its name in the store.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Failed => "failed",
             Self::TimedOut => "timed_out",
+            Self::Cancelled => "cancelled",
         }
     }
 }
 
 impl Store {
+    /// All calls made for a ticket that are written, in the order in which they began, each with the score that an
+    /// evaluation gave the ticket's answer.
+    pub fn calls_of(&self, ticket: TicketId) -> Result<Vec<(CallRecord, Option<f64>)>, StoreError> {
+        self.main.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT id, ticket, tenant, endpoint, task, prompt, release, model, started_at, latency_ms, status, error,
+                 finish_reason, input_tokens, output_tokens, cost_nanousd, cached_input_tokens, cache_write_tokens,
+                 reasoning_tokens, operation, retries, breaker, cache_path, first_token_ms, response_model, request_id, marks,
+                 prompt_text, answer_text, evaluation_score FROM calls WHERE ticket = ?1 ORDER BY started_at, id",
+            )?;
+            let rows = statement.query_map([ticket.to_string()], |row| Ok((read_call(row)?, row.get(29)?)))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// Keeps a call's record with the next write that somebody waits for, or when the store is flushed or closed.
     pub fn record_call(&self, call: CallRecord) {
         self.main.defer(move |connection| {
             connection
                 .prepare_cached(
                     "INSERT INTO calls (id, ticket, tenant, endpoint, task, prompt, release, model, started_at, latency_ms,
-                     status, error, finish_reason, input_tokens, output_tokens, cost_nanousd)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                     status, error, finish_reason, input_tokens, output_tokens, cost_nanousd, cached_input_tokens,
+                     cache_write_tokens, reasoning_tokens, operation, retries, breaker, cache_path, first_token_ms,
+                     response_model, request_id, marks, prompt_text, answer_text)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+                     ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
                 )?
                 .execute(params![
                     call.id.to_string(),
@@ -86,8 +131,66 @@ impl Store {
                     call.usage.map(|usage| usage.input.0),
                     call.usage.map(|usage| usage.output.0),
                     call.cost_nanousd.map(|cost| cost.0),
+                    call.usage.map(|usage| usage.cached_input.0),
+                    call.usage.map(|usage| usage.cache_write.0),
+                    call.usage.map(|usage| usage.reasoning.0),
+                    call.operation,
+                    call.retries,
+                    call.breaker,
+                    call.cache_path,
+                    call.first_token_ms,
+                    call.response_model,
+                    call.request_id,
+                    call.marks,
+                    call.prompt_text,
+                    call.answer_text,
                 ])?;
             Ok(())
         });
     }
+}
+
+fn read_call(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
+    fn id<T: std::str::FromStr<Err = UnreadableId>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+        let text: String = row.get(column)?;
+        text.parse().map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::<UnreadableId>::new(error))
+        })
+    }
+    let tokens = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<u64>>(column)?.map(Tokens));
+    let kinds = (tokens(16)?, tokens(17)?, tokens(18)?);
+    let status: String = row.get(10)?;
+    Ok(CallRecord {
+        id: id(row, 0)?,
+        ticket: id(row, 1)?,
+        tenant: row.get(2)?,
+        endpoint: row.get(3)?,
+        task: row.get(4)?,
+        prompt: row.get(5)?,
+        release: row.get(6)?,
+        model: row.get(7)?,
+        started_at: row.get(8)?,
+        latency_ms: row.get(9)?,
+        status: CallStatus::ALL.into_iter().find(|known| known.as_str() == status).unwrap_or(CallStatus::Failed),
+        error: row.get(11)?,
+        finish_reason: row.get(12)?,
+        usage: tokens(13)?.zip(tokens(14)?).map(|(input, output)| Usage {
+            input,
+            output,
+            cached_input: kinds.0.unwrap_or_default(),
+            cache_write: kinds.1.unwrap_or_default(),
+            reasoning: kinds.2.unwrap_or_default(),
+        }),
+        cost_nanousd: row.get::<_, Option<i64>>(15)?.map(NanoUsd),
+        operation: row.get(19)?,
+        retries: row.get(20)?,
+        breaker: row.get(21)?,
+        cache_path: row.get(22)?,
+        first_token_ms: row.get(23)?,
+        response_model: row.get(24)?,
+        request_id: row.get(25)?,
+        marks: row.get(26)?,
+        prompt_text: row.get(27)?,
+        answer_text: row.get(28)?,
+    })
 }

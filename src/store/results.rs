@@ -2,7 +2,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError};
-use crate::domain::{AnswerPath, NanoUsd, RunId, Tokens, Usage};
+use crate::domain::{AnswerPath, NanoUsd, RunId, TicketId, Usage};
 
 /// One answered (or failed) repeat of one case.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +55,10 @@ pub struct CaseResult {
     pub grades: Vec<GradeRow>,
     /// Why it failed, when it did.
     pub error: Option<String>,
+    /// The ticket that was answered; its calls have the same.
+    pub ticket: Option<TicketId>,
+    /// Whether a model's answer was replayed: its latency is of another day.
+    pub replayed: bool,
 }
 
 /// What one grader said of one answer.
@@ -119,7 +123,7 @@ pub struct RunTotals {
 
 const COLUMNS: &str = "kind, cluster, case_id, repeat, status, score, weight, answerable, critical, tags, question, expected, \
      answer, citations, refused, confidence, path, model, latency_ms, cost_nanousd, input_tokens, output_tokens, calls, \
-     grades, error";
+     grades, error, ticket, replayed";
 
 impl Store {
     /// Stores one result; returns after it is durable.
@@ -129,16 +133,16 @@ impl Store {
         let json = |list: &[String]| serde_json::to_string(list).unwrap_or_default();
         let (tags, expected) = (json(&result.tags), json(&result.expected));
         let (citations, grades) = (json(&result.citations), serde_json::to_string(&result.grades).unwrap_or_default());
-        let run = run.to_string();
+        let (run, ticket) = (run.to_string(), result.ticket.map(|ticket| ticket.to_string()));
         self.main
             .write(move |connection| {
                 connection
                     .prepare_cached(
                         "INSERT OR REPLACE INTO results (run, kind, cluster, case_id, repeat, status, score, weight, answerable,
                          critical, tags, question, expected, answer, citations, refused, confidence, path, model, latency_ms,
-                         cost_nanousd, input_tokens, output_tokens, calls, grades, error)
+                         cost_nanousd, input_tokens, output_tokens, calls, grades, error, ticket, replayed)
                          VALUES ((SELECT key FROM runs WHERE id = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
-                         ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
+                         ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
                     )?
                     .execute(params![
                         run,
@@ -170,7 +174,14 @@ impl Store {
                         result.calls,
                         grades,
                         result.error,
+                        ticket,
+                        result.replayed,
                     ])?;
+                if let (Some(ticket), Some(score)) = (ticket, result.score) {
+                    connection
+                        .prepare_cached("UPDATE calls SET evaluation_score = ?2 WHERE ticket = ?1")?
+                        .execute(params![ticket, score])?;
+                }
                 Ok(())
             })
             .await
@@ -287,10 +298,12 @@ fn read_result(row: &Row<'_>) -> rusqlite::Result<CaseResult> {
         model: row.get(17)?,
         latency_ms: row.get(18)?,
         cost_nanousd: row.get::<_, Option<i64>>(19)?.map(NanoUsd),
-        usage: Usage { input: Tokens(row.get(20)?), output: Tokens(row.get(21)?) },
+        usage: Usage::new(row.get(20)?, row.get(21)?),
         calls: row.get(22)?,
         grades: json(row, 23)?,
         error: row.get(24)?,
+        ticket: row.get::<_, Option<String>>(25)?.and_then(|ticket| ticket.parse().ok()),
+        replayed: row.get(26)?,
     })
 }
 

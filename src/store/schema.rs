@@ -97,6 +97,26 @@ pub(super) const MAIN: &[&str] = &[
         PRIMARY KEY (run, kind, cluster, case_id, repeat)
     ) STRICT;
     ",
+    // 2: full telemetry of calls; a result's ticket, which joins the two.
+    "
+    ALTER TABLE calls ADD COLUMN cached_input_tokens INTEGER;
+    ALTER TABLE calls ADD COLUMN cache_write_tokens INTEGER;
+    ALTER TABLE calls ADD COLUMN reasoning_tokens INTEGER;
+    ALTER TABLE calls ADD COLUMN operation TEXT NOT NULL DEFAULT 'chat';
+    ALTER TABLE calls ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE calls ADD COLUMN breaker TEXT NOT NULL DEFAULT 'closed';
+    ALTER TABLE calls ADD COLUMN cache_path TEXT NOT NULL DEFAULT '';
+    ALTER TABLE calls ADD COLUMN first_token_ms REAL;
+    ALTER TABLE calls ADD COLUMN response_model TEXT;
+    ALTER TABLE calls ADD COLUMN request_id TEXT;
+    ALTER TABLE calls ADD COLUMN marks TEXT;
+    ALTER TABLE calls ADD COLUMN prompt_text TEXT;
+    ALTER TABLE calls ADD COLUMN answer_text TEXT;
+    ALTER TABLE calls ADD COLUMN evaluation_score REAL;
+    CREATE INDEX calls_by_ticket ON calls (ticket);
+    ALTER TABLE results ADD COLUMN ticket TEXT;
+    ALTER TABLE results ADD COLUMN replayed INTEGER NOT NULL DEFAULT 0;
+    ",
 ];
 
 /// Schema of the cache database.

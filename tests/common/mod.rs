@@ -3,7 +3,7 @@
 
 #![allow(dead_code, reason = "every test binary uses its own part of this")]
 
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -73,7 +73,8 @@ fn cleared(mut command: Command) -> Command {
             command.env_remove(name);
         }
     }
-    for name in ["NO_COLOR", "CLICOLOR_FORCE", "RUST_LOG", "COLUMNS"] {
+    let proxies = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    for name in ["NO_COLOR", "CLICOLOR_FORCE", "RUST_LOG", "COLUMNS"].into_iter().chain(proxies) {
         command.env_remove(name);
     }
     command
@@ -82,6 +83,69 @@ fn cleared(mut command: Command) -> Command {
 /// Runs the program in `directory` and waits for its end.
 pub(crate) fn run_in(directory: &Path, arguments: &[&str]) -> Run {
     finish(directory, command(directory, arguments).output().unwrap())
+}
+
+/// A running `tollgate mock-provider`, which ends with this.
+pub(crate) struct MockVendor {
+    process: std::process::Child,
+    /// What it said about itself.
+    pub(crate) said: Value,
+}
+
+impl MockVendor {
+    /// Starts one with `settings` (JSON) in its own directory.
+    pub(crate) fn start(settings: &Value) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("settings.json");
+        std::fs::write(&file, settings.to_string()).unwrap();
+        let arguments = ["mock-provider", "--port", "0", "--format", "json", "--settings", file.to_str().unwrap()];
+        let mut process = command(directory.path(), &arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = std::io::BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+        // The object is printed over several lines, the last of which is its brace.
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(&line);
+            if line == "}" {
+                break;
+            }
+        }
+        let said = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        Self { process, said }
+    }
+
+    /// `base_url` for a provider of kind `openai`.
+    pub(crate) fn openai_url(&self) -> &str {
+        self.said["openai_base_url"].as_str().unwrap()
+    }
+
+    /// `base_url` for a provider of another kind.
+    pub(crate) fn url(&self) -> &str {
+        self.said["base_url"].as_str().unwrap()
+    }
+
+    /// The answer to a GET request without TLS.
+    pub(crate) fn get(&self, path: &str) -> String {
+        use std::io::Read;
+        let mut stream = std::net::TcpStream::connect(self.said["address"].as_str().unwrap()).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: mock\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
+    /// How many requests for models it has had so far.
+    pub(crate) fn requests(&self) -> u64 {
+        let metrics = self.get("/metrics");
+        let counted = metrics.lines().filter(|line| line.starts_with("mock_provider_requests_total{"));
+        counted.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+    }
+}
+
+impl Drop for MockVendor {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 /// What became of a finished process.
@@ -131,6 +195,21 @@ impl Project {
         );
         project.write("prompts/answer/v2.toml", PROMPT);
         project.migrate(2, "\"prompts.answer\" = 2\n\"stages.small\" = \"echo/any\"\n\"stages.large\" = \"\"\n\"retrieval.mode\" = \"off\"\n");
+        project
+    }
+
+    /// A project whose stages are the models `small` and `large` of a mock vendor that speaks `kind`'s API.
+    pub(crate) fn with_vendor(kind: &str, vendor: &MockVendor) -> Self {
+        let project = Self::new();
+        let url = if kind == "openai" { vendor.openai_url() } else { vendor.url() };
+        let mut settings =
+            format!("\n[providers.mock]\nkind = \"{kind}\"\nbase_url = \"{url}\"\napi_key_env = \"MOCK_KEY\"\n");
+        for model in ["small", "large"] {
+            let prices = "input_usd_per_million = 1\noutput_usd_per_million = 2\n";
+            settings.extend(["[providers.mock.models.", model, "]\n", prices]);
+        }
+        project.append("tollgate.toml", &settings);
+        project.migrate(2, "\"stages.small\" = \"mock/small\"\n\"stages.large\" = \"mock/large\"\n");
         project
     }
 

@@ -31,6 +31,7 @@ fn answer(text: &str) -> Answer {
         cost_nanousd: None,
         latency_ms: 12.34,
         calls: 1,
+        replayed: false,
         trace: Vec::new(),
     }
 }

@@ -1,0 +1,199 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::breaker::Breaker;
+use super::latency::RecentLatency;
+use super::limiter::Limiter;
+use super::retry_budget::RetryBudget;
+use super::{Health, ProxyError, vendors};
+use crate::config::{Api, ProviderKind, ProviderSettings, ProxySettings, RouteSettings};
+use crate::domain::{Clock, NanoUsd, Price, nearest};
+use crate::prices::PriceBook;
+use crate::providers::{ChatProvider, EmbeddingProvider};
+
+/// A provider with what all its models share.
+pub(super) struct Provider {
+    pub(super) name: String,
+    pub(super) settings: ProviderSettings,
+    pub(super) chat: Option<Arc<dyn ChatProvider>>,
+    pub(super) embedding: Option<Arc<dyn EmbeddingProvider>>,
+    pub(super) limiter: Arc<Limiter>,
+    pub(super) retries: RetryBudget,
+    /// Host and port, when it is reached over a network.
+    pub(super) server: Option<(String, Option<u16>)>,
+}
+
+impl Provider {
+    /// The vendor as OpenTelemetry's `gen_ai.provider.name` has it, where it has one.
+    pub(super) fn system(&self) -> &str {
+        match &self.settings.kind {
+            ProviderKind::Http(http) if http.api == Api::Gemini => "gcp.gemini",
+            ProviderKind::Http(_) => match self.settings.vendor.as_deref() {
+                Some("mistral") => "mistral_ai",
+                vendor => vendor.unwrap_or(&self.name),
+            },
+            _ => &self.name,
+        }
+    }
+
+    pub(super) fn is_offline(&self) -> bool {
+        !matches!(self.settings.kind, ProviderKind::Http(_))
+    }
+}
+
+/// One model at one provider, with how it fares.
+pub(super) struct Candidate {
+    /// `provider/model`.
+    pub(super) name: String,
+    /// Its name at the provider.
+    pub(super) model: String,
+    pub(super) provider: Arc<Provider>,
+    pub(super) price: Price,
+    pub(super) ceiling: NanoUsd,
+    pub(super) breaker: Breaker,
+    pub(super) latency: RecentLatency,
+    /// Until when the vendor asked not to be called.
+    pub(super) resting_until: Mutex<Duration>,
+}
+
+/// Host and port of a base URL.
+fn server(kind: &ProviderKind) -> Option<(String, Option<u16>)> {
+    let ProviderKind::Http(http) = kind else { return None };
+    let url = reqwest::Url::parse(&http.base_url).ok()?;
+    Some((url.host_str()?.to_owned(), url.port_or_known_default()))
+}
+
+impl Candidate {
+    pub(super) fn health(&self, now: Duration) -> Health {
+        Health { model: self.name.clone(), breaker: self.breaker.state(), p95: self.latency.p95(now) }
+    }
+
+    pub(super) fn resting(&self, now: Duration) -> Option<Duration> {
+        let until = *self.resting_until.lock().unwrap_or_else(PoisonError::into_inner);
+        (until > now).then(|| until.saturating_sub(now))
+    }
+
+    pub(super) fn rest_until(&self, until: Duration) {
+        let mut resting = self.resting_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *resting = (*resting).max(until);
+    }
+}
+
+/// All providers, routes and the candidates seen so far.
+pub(super) struct Candidates {
+    providers: BTreeMap<String, Arc<Provider>>,
+    routes: BTreeMap<String, RouteSettings>,
+    prices: Arc<PriceBook>,
+    settings: ProxySettings,
+    clock: Arc<dyn Clock>,
+    known: RwLock<HashMap<String, Arc<Candidate>>>,
+}
+
+impl Candidates {
+    pub(super) fn new(
+        providers: &BTreeMap<String, ProviderSettings>,
+        routes: BTreeMap<String, RouteSettings>,
+        prices: Arc<PriceBook>,
+        settings: ProxySettings,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, ProxyError> {
+        let now = clock.monotonic();
+        let mut built = BTreeMap::new();
+        for (name, provider) in providers {
+            let (chat, embedding) = vendors::build(name, provider, clock)?;
+            let provider = Provider {
+                name: name.clone(),
+                settings: provider.clone(),
+                chat,
+                embedding,
+                limiter: Limiter::new(provider.max_concurrency),
+                retries: RetryBudget::new(settings.retry_share, settings.retry_floor, now),
+                server: server(&provider.kind),
+            };
+            built.insert(name.clone(), Arc::new(provider));
+        }
+        let clock = Arc::clone(clock);
+        Ok(Self { providers: built, routes, prices, settings, clock, known: RwLock::default() })
+    }
+
+    /// The route and candidates that `target` stands for in calls of `task`.
+    pub(super) fn find(&self, target: &str, task: &str) -> Result<(RouteSettings, Vec<Arc<Candidate>>), ProxyError> {
+        if let Some(route) = self.routes.get(target) {
+            let names = route.tasks.get(task).unwrap_or(&route.candidates);
+            let candidates = names.iter().map(|name| self.candidate(name)).collect::<Result<_, _>>()?;
+            return Ok((RouteSettings { candidates: Vec::new(), tasks: BTreeMap::new(), ..route.clone() }, candidates));
+        }
+        Ok((RouteSettings::default(), vec![self.candidate(target)?]))
+    }
+
+    /// Every candidate that `target` can stand for.
+    pub(super) fn all(&self, target: &str) -> Result<Vec<Arc<Candidate>>, ProxyError> {
+        match self.routes.get(target) {
+            Some(route) => {
+                let names = route.candidates.iter().chain(route.tasks.values().flatten());
+                names.map(|name| self.candidate(name)).collect()
+            }
+            None => Ok(vec![self.candidate(target)?]),
+        }
+    }
+
+    /// The candidates that have been asked for so far.
+    pub(super) fn known(&self) -> Vec<Arc<Candidate>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn candidate(&self, name: &str) -> Result<Arc<Candidate>, ProxyError> {
+        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Ok(Arc::clone(known));
+        }
+        let candidate = Arc::new(self.resolve(name)?);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(known.entry(name.to_owned()).or_insert(candidate)))
+    }
+
+    fn resolve(&self, name: &str) -> Result<Candidate, ProxyError> {
+        let (provider, model) = name.split_once('/').ok_or_else(|| ProxyError::UnknownTarget {
+            target: name.to_owned(),
+            nearest: nearest(name, self.routes.keys().map(String::as_str)).map(str::to_owned),
+        })?;
+        let provider = self.providers.get(provider).ok_or_else(|| ProxyError::UnknownProvider {
+            provider: provider.to_owned(),
+            nearest: nearest(provider, self.providers.keys().map(String::as_str)).map(str::to_owned),
+        })?;
+        let own = provider.settings.models.get(model);
+        Ok(Candidate {
+            name: name.to_owned(),
+            model: model.to_owned(),
+            price: self.price(provider, model)?,
+            ceiling: own.and_then(|own| own.ceiling).unwrap_or(self.settings.ceiling),
+            provider: Arc::clone(provider),
+            breaker: Breaker::new(self.settings.breaker),
+            latency: RecentLatency::default(),
+            resting_until: Mutex::default(),
+        })
+    }
+
+    /// The configured price, else that of the price book; never a guess.
+    fn price(&self, provider: &Provider, model: &str) -> Result<Price, ProxyError> {
+        let own = provider.settings.models.get(model);
+        if let Some(price) = own.and_then(|own| own.price) {
+            return Ok(price);
+        }
+        let unknown = |nearest: Option<String>| ProxyError::UnknownModel {
+            provider: provider.name.clone(),
+            model: model.to_owned(),
+            nearest,
+        };
+        let priced_as = own.and_then(|own| own.priced_as.as_deref());
+        let named = priced_as.map(|name| name.split_once('/').unwrap_or((name, model)));
+        let usual = || provider.settings.vendor.as_deref().map(|vendor| (vendor, model));
+        let Some((vendor, book_name)) = named.or_else(usual) else {
+            let known = provider.settings.models.keys().map(String::as_str);
+            return Err(unknown(nearest(model, known).map(str::to_owned)));
+        };
+        let today = self.clock.now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+        let found = self.prices.find(vendor, book_name, today);
+        found.map(|entry| entry.price).map_err(|source| ProxyError::NoPrice { provider: provider.name.clone(), source })
+    }
+}

@@ -1,0 +1,229 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::call::{Brought, CallFacts, OpenCall};
+use super::candidates::{Candidate, Provider};
+use super::recording::Exchange;
+use super::route::{Trip, plus};
+use super::{CallContext, Completion, Inner, Proxy, ProxyError, safety};
+use crate::config::{Api, ProviderKind};
+use crate::domain::Usage;
+use crate::otlp::Operation;
+use crate::providers::{ChatMessage, ChatReply, ChatRequest, FinishReason, Limits, ProviderError, Role};
+
+impl Proxy {
+    /// Asks `target` (a route or `provider/model`); `request.model` is set from the candidate that is asked, and its
+    /// `extensions` are tables by provider name or kind, of which the candidate's is sent.
+    ///
+    /// With a schema the answer is checked, and repaired once. Every attempt is recorded, however it ends.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn complete(
+        &self,
+        context: &CallContext,
+        target: &str,
+        request: ChatRequest,
+    ) -> Result<Completion, ProxyError> {
+        let inner = &self.inner;
+        if !inner.recording.is_on() {
+            return inner.complete(context, target, request).await;
+        }
+        let asked = inner.recording.describe(&inner.redactor, context, target, &request);
+        if inner.recording.replays() {
+            return inner.recording.replay(&asked)?.into_completion(request.output_schema.as_deref());
+        }
+        let started = inner.clock.monotonic();
+        let mut outcome = inner.complete(context, target, request).await;
+        let latency = inner.clock.monotonic().saturating_sub(started);
+        if let Ok(completion) = &mut outcome {
+            // What is recorded is redacted, so what goes on is too: a replay then goes on in exactly the same way.
+            completion.text = inner.redactor.redact(&completion.text).into_owned();
+            if let Some(value) = &mut completion.value {
+                inner.redactor.redact_json(value);
+            }
+        }
+        inner.recording.record(&asked, &Exchange::of(&outcome, latency, &inner.redactor))?;
+        outcome
+    }
+}
+
+impl Inner {
+    pub(super) fn allowed(&self, context: &CallContext) -> Duration {
+        context.deadline.map_or(self.settings.deadline, |deadline| deadline.min(self.settings.deadline))
+    }
+
+    /// What the calls of this request will have in common, after the filters on the way in.
+    pub(super) fn facts(&self, context: &CallContext, request: &mut ChatRequest) -> CallFacts {
+        let filtered = safety::filter_in(request, &self.safety, &self.redactor);
+        let payload = self.payloads.then(|| {
+            let mut messages = serde_json::to_value(&request.messages).unwrap_or_default();
+            self.redactor.redact_json(&mut messages);
+            messages.to_string().into()
+        });
+        CallFacts {
+            context: Arc::new(context.clone()),
+            operation: Operation::Chat,
+            stream: false,
+            retries: 0,
+            limit: Duration::ZERO,
+            max_output_tokens: Some(request.max_output_tokens),
+            temperature: request.temperature,
+            marks: filtered.marks,
+            payload,
+        }
+    }
+
+    async fn complete(
+        self: &Arc<Self>,
+        context: &CallContext,
+        target: &str,
+        mut request: ChatRequest,
+    ) -> Result<Completion, ProxyError> {
+        let facts = self.facts(context, &mut request);
+        let started = self.clock.monotonic();
+        let allowed = self.allowed(context);
+        let mut first = self.ask(context, target, &request, facts.clone(), allowed).await?;
+        let Some(schema) = request.output_schema.clone().filter(|_| first.tool_calls.is_empty()) else {
+            return Ok(first);
+        };
+        let problem = match schema.check(&first.text) {
+            Ok(value) => {
+                first.value = Some(value);
+                return Ok(first);
+            }
+            Err(problem) => problem,
+        };
+        let broken = |answer: Completion, problem: String| ProxyError::Output {
+            model: answer.model,
+            problem,
+            usage: answer.usage.unwrap_or_default(),
+            cost_nanousd: answer.cost_nanousd,
+            calls: answer.calls,
+        };
+        let left = allowed.saturating_sub(self.clock.monotonic().saturating_sub(started));
+        // An offline model answers the same way again, and a filter does too.
+        let hopeless = self.candidates.all(&first.model)?.iter().all(|candidate| candidate.provider.is_offline())
+            || first.finish_reason == FinishReason::ContentFilter;
+        if hopeless || left.is_zero() {
+            return Err(broken(first, problem.to_string()));
+        }
+        request.messages.push(ChatMessage::new(Role::Assistant, first.text.clone()));
+        request.messages.push(ChatMessage::new(
+            Role::User,
+            format!(
+                "Your reply does not satisfy its JSON Schema: {problem}. Reply with the corrected JSON value and \
+                 nothing else."
+            ),
+        ));
+        let Ok(repaired) = self.ask(context, target, &request, facts, left).await else {
+            return Err(broken(first, problem.to_string()));
+        };
+        let mut both = Completion {
+            usage: first.usage.zip(repaired.usage).map(|(one, other)| one + other),
+            cost_nanousd: plus(first.cost_nanousd, repaired.cost_nanousd),
+            calls: first.calls + repaired.calls,
+            ..repaired
+        };
+        match schema.check(&both.text) {
+            Ok(value) => {
+                both.value = Some(value);
+                Ok(both)
+            }
+            Err(problem) => Err(broken(both, problem.to_string())),
+        }
+    }
+
+    /// One answer of the first candidate that gives one.
+    async fn ask(
+        self: &Arc<Self>,
+        context: &CallContext,
+        target: &str,
+        request: &ChatRequest,
+        facts: CallFacts,
+        allowed: Duration,
+    ) -> Result<Completion, ProxyError> {
+        let plan = self.plan_chat(target, &context.task, context.approved_cost, request)?;
+        let trip = Trip::new(self, target, facts, allowed);
+        let attempted = trip.run(&plan, |call, candidate, limits| attempt(call, candidate, request, limits)).await?;
+        let (reply, cost) = attempted.value;
+        let mut text = reply.text;
+        safety::filter_out(&mut text);
+        Ok(Completion {
+            text,
+            value: None,
+            tool_calls: reply.tool_calls,
+            finish_reason: reply.finish_reason,
+            model: attempted.candidate.name.clone(),
+            usage: reply.usage,
+            cost_nanousd: if attempted.unknown_cost { None } else { cost },
+            calls: 1,
+            replayed: None,
+        })
+    }
+}
+
+type Priced = (ChatReply, Option<crate::domain::NanoUsd>);
+
+async fn attempt(
+    call: OpenCall,
+    candidate: Arc<Candidate>,
+    request: &ChatRequest,
+    limits: Limits,
+) -> Result<Priced, ProviderError> {
+    let request = addressed(request, &candidate);
+    let Some(chat) = &candidate.provider.chat else {
+        let error = ProviderError::Unsupported { what: "chat" };
+        call.end(Err(&error));
+        return Err(error);
+    };
+    // Providers keep their limits themselves; this is for one that does not.
+    let outcome = tokio::time::timeout(limits.total, chat.chat(&request, limits)).await;
+    let outcome =
+        outcome.unwrap_or(Err(ProviderError::TimedOut { phase: crate::providers::Phase::Total, limit: limits.total }));
+    match outcome {
+        Ok(reply) => {
+            let cost = call.end(Ok(brought(&reply)));
+            Ok((reply, cost))
+        }
+        Err(error) => {
+            call.end(Err(&error));
+            Err(error)
+        }
+    }
+}
+
+/// The request as this candidate gets it.
+pub(super) fn addressed(request: &ChatRequest, candidate: &Candidate) -> ChatRequest {
+    let extensions = extensions_for(&request.extensions, &candidate.provider);
+    ChatRequest { model: candidate.model.clone(), extensions, ..request.clone() }
+}
+
+/// The parameters of this provider: by its name, else by its kind.
+fn extensions_for(all: &Map<String, Value>, provider: &Provider) -> Map<String, Value> {
+    let kind = match &provider.settings.kind {
+        ProviderKind::Extractive => "extractive",
+        ProviderKind::Echo { .. } => "echo",
+        ProviderKind::Local { .. } => "local",
+        ProviderKind::Http(http) => match http.api {
+            Api::OpenAi => "openai",
+            Api::Anthropic => "anthropic",
+            Api::Gemini => "gemini",
+        },
+    };
+    let table = all.get(&provider.name).or_else(|| all.get(kind));
+    table.and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+/// A reply as telemetry sees it.
+pub(super) fn brought(reply: &ChatReply) -> Brought<'_> {
+    Brought {
+        usage: reply.usage.filter(|usage| *usage != Usage::default()),
+        finish_reason: Some(reply.finish_reason),
+        response_model: reply.response_model.as_deref(),
+        request_id: reply.request_id.as_deref(),
+        text: &reply.text,
+    }
+}

@@ -1,0 +1,99 @@
+use std::sync::Arc;
+
+use super::call::{Brought, CallFacts};
+use super::route::Trip;
+use super::{CallContext, Proxy, ProxyError};
+use crate::domain::{NanoUsd, Usage};
+use crate::otlp::Operation;
+use crate::providers::{EmbeddingRequest, Phase, ProviderError, embedding_token_bound};
+
+/// Vectors for texts, with what they consumed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedded {
+    /// One vector for each text, in order.
+    pub vectors: Vec<Vec<f32>>,
+    /// Who made them, `provider/model`.
+    pub model: String,
+    /// What was consumed; `None` when the vendor did not say.
+    pub usage: Option<Usage>,
+    /// What it cost; `None` when unknown.
+    pub cost_nanousd: Option<NanoUsd>,
+}
+
+impl Proxy {
+    /// Turns texts into vectors at `target` (a route or `provider/model`).
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub async fn embed(&self, context: &CallContext, target: &str, texts: Vec<String>) -> Result<Embedded, ProxyError> {
+        let inner = &self.inner;
+        if inner.recording.is_on() {
+            let asked = inner.recording.describe_embedding(&inner.redactor, context, target, &texts);
+            if inner.recording.replays() {
+                return inner.recording.replay(&asked)?.into_embedded();
+            }
+            let outcome = self.embed_now(context, target, texts).await;
+            if let Ok(embedded) = &outcome {
+                inner.recording.record(&asked, &super::recording::Exchange::of_embedded(embedded))?;
+            }
+            return outcome;
+        }
+        self.embed_now(context, target, texts).await
+    }
+
+    async fn embed_now(&self, context: &CallContext, target: &str, texts: Vec<String>) -> Result<Embedded, ProxyError> {
+        let inner = &self.inner;
+        let (route, found) = inner.candidates.find(target, &context.task)?;
+        let bound = embedding_token_bound(texts.iter().map(String::as_str));
+        let plan = inner
+            .affordable(route, found, context.approved_cost, |candidate, _| candidate.price.worst_case(bound, 0))?;
+        let facts = CallFacts {
+            context: Arc::new(context.clone()),
+            operation: Operation::Embeddings,
+            stream: false,
+            retries: 0,
+            limit: std::time::Duration::ZERO,
+            max_output_tokens: None,
+            temperature: None,
+            marks: None,
+            payload: None,
+        };
+        let trip = Trip::new(inner, target, facts, inner.allowed(context));
+        let texts = &texts;
+        let attempted = trip
+            .run(&plan, |call, candidate, limits| async move {
+                let request =
+                    EmbeddingRequest { model: candidate.model.clone(), texts: texts.clone(), dimensions: None };
+                let Some(embedding) = &candidate.provider.embedding else {
+                    let error = ProviderError::Unsupported { what: "embeddings" };
+                    call.end(Err(&error));
+                    return Err(error);
+                };
+                let outcome = tokio::time::timeout(limits.total, embedding.embed(&request, limits)).await;
+                let late = ProviderError::TimedOut { phase: Phase::Total, limit: limits.total };
+                match outcome.unwrap_or(Err(late)) {
+                    Ok(reply) => {
+                        let brought = Brought {
+                            usage: reply.usage,
+                            request_id: reply.request_id.as_deref(),
+                            ..Brought::default()
+                        };
+                        let cost = call.end(Ok(brought));
+                        Ok((reply, cost))
+                    }
+                    Err(error) => {
+                        call.end(Err(&error));
+                        Err(error)
+                    }
+                }
+            })
+            .await?;
+        let (reply, cost) = attempted.value;
+        Ok(Embedded {
+            vectors: reply.vectors,
+            model: attempted.candidate.name.clone(),
+            usage: reply.usage,
+            cost_nanousd: if attempted.unknown_cost { None } else { cost },
+        })
+    }
+}

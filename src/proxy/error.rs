@@ -1,0 +1,154 @@
+use std::time::Duration;
+
+use crate::domain::{NanoUsd, PriceTooLarge, Usage};
+use crate::prices::UnknownPrice;
+use crate::providers::ProviderError;
+use crate::store::StoreError;
+
+/// Why a request to a model brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// Neither a model nor a route has this name.
+    #[error("`{target}` names neither a route nor a model (`provider/model`){}", did_you_mean(.nearest.as_deref()))]
+    UnknownTarget {
+        /// The name.
+        target: String,
+        /// The route nearest to it.
+        nearest: Option<String>,
+    },
+    /// No provider has this name.
+    #[error("no provider `{provider}` is configured{}", did_you_mean(.nearest.as_deref()))]
+    UnknownProvider {
+        /// The name.
+        provider: String,
+        /// The configured name nearest to it.
+        nearest: Option<String>,
+    },
+    /// The provider has no prices but those it is given, and none for this model.
+    #[error("provider `{provider}` has no priced model `{model}`{}", did_you_mean(.nearest.as_deref()))]
+    UnknownModel {
+        /// The provider.
+        provider: String,
+        /// The model.
+        model: String,
+        /// The known name nearest to it.
+        nearest: Option<String>,
+    },
+    /// The price book has no price for the model.
+    #[error("provider `{provider}`: {source}{}", nearest_price(source))]
+    NoPrice {
+        /// The provider.
+        provider: String,
+        /// What the price book lacks.
+        source: UnknownPrice,
+    },
+    /// The provider cannot do this kind of work.
+    #[error("provider `{provider}` does not support {what}")]
+    Unsupported {
+        /// The provider.
+        provider: String,
+        /// What was asked of it.
+        what: &'static str,
+    },
+    /// The provider cannot be set up.
+    #[error("provider `{provider}` cannot be used: {reason}")]
+    Setup {
+        /// The provider.
+        provider: String,
+        /// Why.
+        reason: String,
+    },
+    /// The worst case of the request is dearer than it may be.
+    #[error("the request may cost up to {worst_case} at {model}, and {limit} is the most that one request may cost")]
+    CeilingExceeded {
+        /// `provider/model`, the cheapest candidate.
+        model: String,
+        /// Its worst case.
+        worst_case: NanoUsd,
+        /// The ceiling.
+        limit: NanoUsd,
+    },
+    /// A candidate refused the request in a way that no other attempt would change.
+    #[error("{model} gave no answer: {source}")]
+    Provider {
+        /// `provider/model`.
+        model: String,
+        /// Why.
+        source: ProviderError,
+    },
+    /// Every attempt failed.
+    #[error("{target} gave no answer after {} attempts: {}", failures.len(), described(failures))]
+    AllFailed {
+        /// The model or route that was asked.
+        target: String,
+        /// `provider/model` and why, in the order of the attempts.
+        failures: Vec<(String, ProviderError)>,
+    },
+    /// No candidate may be called now: the breakers of all are open.
+    #[error("{target} is not asked now, after failures or at the vendor's own wish; it is tried again in {} ms", retry_after.as_millis())]
+    Open {
+        /// The model or route that was asked.
+        target: String,
+        /// When the first of them is tried again.
+        retry_after: Duration,
+    },
+    /// The request's time was over.
+    #[error("{target} gave no answer within {} ms{}", deadline.as_millis(), last_failure(failures))]
+    DeadlineExceeded {
+        /// The model or route that was asked.
+        target: String,
+        /// The time it had.
+        deadline: Duration,
+        /// What had failed by then.
+        failures: Vec<(String, ProviderError)>,
+    },
+    /// The answer does not satisfy the schema that was asked for, and neither does its repair.
+    #[error("the answer of {model} breaks its schema: {problem}")]
+    Output {
+        /// `provider/model`.
+        model: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What it consumed, with its repair.
+        usage: Usage,
+        /// What that cost; `None` when unknown.
+        cost_nanousd: Option<NanoUsd>,
+        /// Answered calls.
+        calls: u32,
+    },
+    /// The cost does not fit into money.
+    #[error(transparent)]
+    Price(#[from] PriceTooLarge),
+    /// The telemetry could not be recorded.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The request failed when it was recorded, and fails again.
+    #[error("{message} (as recorded)")]
+    Replayed {
+        /// Why it failed then.
+        message: String,
+    },
+    /// The recording could not be read or written.
+    #[error(transparent)]
+    Recording(#[from] super::recording::RecordingError),
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+}
+
+fn nearest_price(unknown: &UnknownPrice) -> String {
+    match unknown {
+        UnknownPrice::Model { nearest, .. } => did_you_mean(nearest.as_deref()),
+        UnknownPrice::NotYet { .. } => String::new(),
+    }
+}
+
+fn described(failures: &[(String, ProviderError)]) -> String {
+    let each: Vec<String> = failures.iter().map(|(model, error)| format!("{model}: {error}")).collect();
+    each.join("; ")
+}
+
+fn last_failure(failures: &[(String, ProviderError)]) -> String {
+    failures.last().map(|(model, error)| format!("; {model}: {error}")).unwrap_or_default()
+}

@@ -1,0 +1,125 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{NanoUsd, Usage};
+use crate::providers::{FinishReason, OutputSchema, ToolCall};
+use crate::proxy::{Completion, Embedded, ProxyError};
+use crate::text::Redactor;
+
+/// How a recorded request ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::proxy) struct Exchange {
+    /// The time it took, with its retries.
+    latency_ms: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answer: Option<RecordedAnswer>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vectors: Option<RecordedVectors>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<RecordedError>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct RecordedAnswer {
+    model: String,
+    text: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<ToolCall>,
+    finish_reason: FinishReason,
+    usage: Option<Usage>,
+    cost_nanousd: Option<NanoUsd>,
+    calls: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct RecordedVectors {
+    model: String,
+    vectors: Vec<Vec<f32>>,
+    usage: Option<Usage>,
+    cost_nanousd: Option<NanoUsd>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum RecordedError {
+    /// The answer broke its schema.
+    Output { model: String, problem: String, usage: Usage, cost_nanousd: Option<NanoUsd>, calls: u32 },
+    /// There was no answer.
+    Failed { message: String },
+}
+
+impl Exchange {
+    pub(in crate::proxy) fn of(
+        outcome: &Result<Completion, ProxyError>,
+        latency: Duration,
+        redactor: &Redactor,
+    ) -> Self {
+        let redacted = |text: &str| redactor.redact(text).into_owned();
+        let (answer, error) = match outcome {
+            Ok(completion) => {
+                let tool_calls = completion
+                    .tool_calls
+                    .iter()
+                    .map(|call| ToolCall { arguments: redacted(&call.arguments), ..call.clone() });
+                let answer = RecordedAnswer {
+                    model: completion.model.clone(),
+                    text: redacted(&completion.text),
+                    tool_calls: tool_calls.collect(),
+                    finish_reason: completion.finish_reason,
+                    usage: completion.usage,
+                    cost_nanousd: completion.cost_nanousd,
+                    calls: completion.calls,
+                };
+                (Some(answer), None)
+            }
+            Err(ProxyError::Output { model, problem, usage, cost_nanousd, calls }) => {
+                let (model, problem) = (model.clone(), redacted(problem));
+                let error =
+                    RecordedError::Output { model, problem, usage: *usage, cost_nanousd: *cost_nanousd, calls: *calls };
+                (None, Some(error))
+            }
+            Err(error) => (None, Some(RecordedError::Failed { message: redacted(&error.to_string()) })),
+        };
+        Self { latency_ms: latency.as_micros() as f64 / 1_000.0, answer, vectors: None, error }
+    }
+
+    pub(in crate::proxy) fn of_embedded(embedded: &Embedded) -> Self {
+        let Embedded { vectors, model, usage, cost_nanousd } = embedded.clone();
+        let vectors = Some(RecordedVectors { model, vectors, usage, cost_nanousd });
+        Self { latency_ms: 0.0, answer: None, vectors, error: None }
+    }
+
+    /// The recorded answer again.
+    pub(in crate::proxy) fn into_completion(self, schema: Option<&OutputSchema>) -> Result<Completion, ProxyError> {
+        let latency = Duration::from_micros((self.latency_ms.max(0.0) * 1_000.0) as u64);
+        let Some(answer) = self.answer else {
+            return Err(match self.error {
+                Some(RecordedError::Output { model, problem, usage, cost_nanousd, calls }) => {
+                    ProxyError::Output { model, problem, usage, cost_nanousd, calls }
+                }
+                Some(RecordedError::Failed { message }) => ProxyError::Replayed { message },
+                None => ProxyError::Replayed { message: "the recording holds no answer".to_owned() },
+            });
+        };
+        let value = schema.filter(|_| answer.tool_calls.is_empty()).and_then(|schema| schema.check(&answer.text).ok());
+        Ok(Completion {
+            text: answer.text,
+            value,
+            tool_calls: answer.tool_calls,
+            finish_reason: answer.finish_reason,
+            model: answer.model,
+            usage: answer.usage,
+            cost_nanousd: answer.cost_nanousd,
+            calls: answer.calls,
+            replayed: Some(latency),
+        })
+    }
+
+    /// The recorded vectors again.
+    pub(in crate::proxy) fn into_embedded(self) -> Result<Embedded, ProxyError> {
+        let nothing = || ProxyError::Replayed { message: "the recording holds no vectors".to_owned() };
+        let RecordedVectors { model, vectors, usage, cost_nanousd } = self.vectors.ok_or_else(nothing)?;
+        Ok(Embedded { vectors, model, usage, cost_nanousd })
+    }
+}

@@ -1,0 +1,162 @@
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::stream::{self, BoxStream, Stream, StreamExt};
+
+use super::call::{CallFacts, OpenCall};
+use super::candidates::Candidate;
+use super::complete::{addressed, brought};
+use super::route::Trip;
+use super::{CallContext, Completion, Proxy, ProxyError, safety};
+use crate::providers::{ChatEvent, ChatReply, ChatRequest, ChatStream, Limits, ProviderError};
+
+/// The pieces of an answer as they arrive: texts and parts of function calls, and at the end exactly one
+/// [`CompletionEvent::Done`] or one error.
+pub struct CompletionStream(BoxStream<'static, Result<CompletionEvent, ProxyError>>);
+
+/// A piece of a streamed answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CompletionEvent {
+    /// A part of the answer.
+    Part(ChatEvent),
+    /// The end: the whole answer, with what it consumed and cost.
+    Done(Box<Completion>),
+}
+
+impl Stream for CompletionStream {
+    type Item = Result<CompletionEvent, ProxyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(context)
+    }
+}
+
+/// A stream whose first piece is here.
+struct Begun {
+    call: OpenCall,
+    first: ChatEvent,
+    rest: ChatStream,
+}
+
+impl Proxy {
+    /// As [`Proxy::complete`], piece by piece. Until the first piece other candidates are asked in turn; after it an
+    /// error ends the stream, since what the caller has seen cannot be taken back. The answer is not checked against a
+    /// schema. Dropping the stream cancels the call.
+    ///
+    /// # Errors
+    /// Why there is no answer at all.
+    pub async fn stream(
+        &self,
+        context: &CallContext,
+        target: &str,
+        mut request: ChatRequest,
+    ) -> Result<CompletionStream, ProxyError> {
+        if self.inner.recording.is_on() {
+            // An exchange is recorded and replayed whole.
+            let whole = self.complete(context, target, request).await?;
+            let text = CompletionEvent::Part(ChatEvent::Text(whole.text.clone()));
+            return Ok(CompletionStream(stream::iter([Ok(text), Ok(CompletionEvent::Done(Box::new(whole)))]).boxed()));
+        }
+        let facts = CallFacts { stream: true, ..self.inner.facts(context, &mut request) };
+        let plan = self.inner.plan_chat(target, &context.task, context.approved_cost, &request)?;
+        let trip = Trip::new(&self.inner, target, facts, self.inner.allowed(context));
+        let request = &request;
+        let begun = trip.run(&plan, |call, candidate, limits| begin(call, candidate, request, limits)).await?;
+        Ok(CompletionStream(follow(begun.value, begun.candidate, begun.unknown_cost)))
+    }
+}
+
+/// Makes one attempt up to the first piece of its answer.
+async fn begin(
+    mut call: OpenCall,
+    candidate: Arc<Candidate>,
+    request: &ChatRequest,
+    limits: Limits,
+) -> Result<Begun, ProviderError> {
+    let request = addressed(request, &candidate);
+    let opened = async {
+        let chat = candidate.provider.chat.as_ref().ok_or(ProviderError::Unsupported { what: "chat" })?;
+        let mut rest = chat.stream(&request, limits).await?;
+        let first = rest.next().await.unwrap_or(Err(ProviderError::Truncated { received_chars: 0 }))?;
+        Ok((first, rest))
+    };
+    match opened.await {
+        Ok((first, rest)) => {
+            call.first_token();
+            Ok(Begun { call, first, rest })
+        }
+        Err(error) => {
+            call.end(Err(&error));
+            Err(error)
+        }
+    }
+}
+
+fn follow(
+    begun: Begun,
+    candidate: Arc<Candidate>,
+    unknown_cost: bool,
+) -> BoxStream<'static, Result<CompletionEvent, ProxyError>> {
+    struct Following {
+        call: Option<OpenCall>,
+        pending: Option<ChatEvent>,
+        rest: ChatStream,
+        candidate: Arc<Candidate>,
+        unknown_cost: bool,
+        received_chars: usize,
+    }
+    let Begun { call, first, rest } = begun;
+    let state = Following { call: Some(call), pending: Some(first), rest, candidate, unknown_cost, received_chars: 0 };
+    stream::unfold(state, |mut state| async move {
+        // The call ends with the answer or an error; after it there is nothing.
+        let call = state.call.take()?;
+        let next = if let Some(event) = state.pending.take() {
+            Ok(event)
+        } else {
+            let nothing = Err(ProviderError::Truncated { received_chars: state.received_chars });
+            state.rest.next().await.unwrap_or(nothing)
+        };
+        let item = match next {
+            Ok(ChatEvent::Done(reply)) => {
+                let cost = call.end(Ok(brought(&reply)));
+                let cost = if state.unknown_cost { None } else { cost };
+                Ok(CompletionEvent::Done(Box::new(completed(*reply, &state.candidate, cost))))
+            }
+            Ok(part) => {
+                state.call = Some(call);
+                let part = match part {
+                    ChatEvent::Text(mut text) => {
+                        state.received_chars += text.chars().count();
+                        safety::filter_out(&mut text);
+                        ChatEvent::Text(text)
+                    }
+                    other => other,
+                };
+                Ok(CompletionEvent::Part(part))
+            }
+            Err(source) => {
+                call.end(Err(&source));
+                Err(ProxyError::Provider { model: state.candidate.name.clone(), source })
+            }
+        };
+        Some((item, state))
+    })
+    .boxed()
+}
+
+fn completed(reply: ChatReply, candidate: &Candidate, cost: Option<crate::domain::NanoUsd>) -> Completion {
+    let mut text = reply.text;
+    safety::filter_out(&mut text);
+    Completion {
+        text,
+        value: None,
+        tool_calls: reply.tool_calls,
+        finish_reason: reply.finish_reason,
+        model: candidate.name.clone(),
+        usage: reply.usage,
+        cost_nanousd: cost,
+        calls: 1,
+        replayed: None,
+    }
+}
