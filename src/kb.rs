@@ -4,6 +4,7 @@
 //! are brought up to date by [`KnowledgeBase::sync`], which reads only what has changed.
 
 mod chunk;
+mod embed;
 mod extract;
 mod fuse;
 mod index;
@@ -17,10 +18,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use chunk::{ChunkDraft, chunk};
+pub use embed::{EmbedError, TextEmbedder, VectorReport};
 pub use extract::{DocumentKind, ExtractError, ExtractedDocument, Section, extract};
 pub use fuse::Components;
 pub use index::{Hit, IndexChunk, IndexError, SearchIndex, SearchMode, SearchRequest};
 pub use sync::{Skipped, SyncReport};
+pub use vector::{DenseError, DenseVectors, Origin};
 
 use crate::config::KbSettings;
 use crate::domain::{Clock, TENANT_SHARED};
@@ -82,6 +85,14 @@ pub enum KbError {
         /// What the file system said.
         source: std::io::Error,
     },
+    /// No vectors could be had from the embedder.
+    #[error("no vectors from `{embedder}`: {source}")]
+    Embed {
+        /// The embedder's id.
+        embedder: String,
+        /// Why.
+        source: EmbedError,
+    },
     /// The search index failed.
     #[error(transparent)]
     Index(#[from] IndexError),
@@ -97,6 +108,7 @@ pub struct KnowledgeBase {
     store: Arc<Store>,
     index: SearchIndex,
     clock: Arc<dyn Clock>,
+    embedder: Option<Arc<dyn TextEmbedder>>,
 }
 
 impl KnowledgeBase {
@@ -114,7 +126,7 @@ impl KnowledgeBase {
             Some(Err(error)) if !error.needs_rebuild() => return Err(error.into()),
             Some(Err(_)) | None => Self::make_index(&store, &directory)?,
         };
-        Ok(Self { settings, root, store, index, clock })
+        Ok(Self { settings, root, store, index, clock, embedder: None })
     }
 
     /// Makes the index, one process at a time: to another that looks on, a half-made one is a damaged one.

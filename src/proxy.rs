@@ -24,7 +24,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use self::candidates::Candidates;
 use crate::config::{ProviderSettings, ProxySettings, RouteSettings, SafetySettings};
 use crate::domain::{Clock, IdSource, NanoUsd, Price, TicketId, Usage};
 use crate::prices::PriceBook;
@@ -32,7 +31,8 @@ use crate::providers::{FinishReason, ToolCall};
 use crate::store::Store;
 use crate::text::Redactor;
 
-pub use embed::Embedded;
+pub use candidates::{CandidateInfo, Candidates};
+pub use embed::{Embedded, RoutedEmbedder};
 pub use error::ProxyError;
 pub use recording::{Recording, RecordingError};
 pub use stream::{CompletionEvent, CompletionStream};
@@ -143,21 +143,19 @@ pub struct Health {
 
 impl Proxy {
     /// A proxy to the configured providers.
-    ///
-    /// # Errors
-    /// [`ProxyError::Setup`] when a provider cannot be set up.
-    pub fn new(parts: Parts) -> Result<Self, ProxyError> {
+    pub fn new(parts: Parts) -> Self {
         let Parts { providers, routes, settings, safety, payloads, prices, recording, store, clock, ids } = parts;
-        let candidates = Candidates::new(&providers, routes, prices, settings.clone(), &clock)?;
+        let candidates = Candidates::new(providers, routes, prices, settings.clone(), Arc::clone(&clock));
         let redactor = Arc::new(Redactor::new(&safety.allow));
         let inner = Inner { candidates, settings, safety, redactor, payloads, recording, store, clock, ids };
-        Ok(Self { inner: Arc::new(inner) })
+        Self { inner: Arc::new(inner) }
     }
 
     /// Checks that `target` (a route or `provider/model`) can be called and is priced, without calling it.
     ///
     /// # Errors
-    /// [`ProxyError::UnknownTarget`], [`ProxyError::UnknownProvider`] or [`ProxyError::UnknownModel`].
+    /// [`ProxyError::UnknownTarget`], [`ProxyError::UnknownProvider`], [`ProxyError::UnknownModel`],
+    /// [`ProxyError::NoPrice`], or [`ProxyError::Setup`].
     pub fn check(&self, target: &str) -> Result<(), ProxyError> {
         for candidate in self.inner.candidates.all(target)? {
             if candidate.provider.chat.is_none() {

@@ -8,6 +8,7 @@ mod answers;
 mod calls;
 mod database;
 mod documents;
+mod embeddings;
 mod error;
 mod results;
 mod runs;

@@ -112,7 +112,7 @@ fn bench(vendors: &[(&str, ProviderSettings)], route: RouteSettings, settings: P
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         ids: Arc::new(IdSource::seeded(3)),
     });
-    Bench { proxy: Arc::new(proxy.unwrap()), clock, store, _directory: directory }
+    Bench { proxy: Arc::new(proxy), clock, store, _directory: directory }
 }
 
 fn route(candidates: &[&str]) -> RouteSettings {

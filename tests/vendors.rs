@@ -52,6 +52,25 @@ fn an_unknown_provider_or_model_names_the_nearest() {
 }
 
 #[test]
+fn a_stage_may_name_a_route() {
+    let vendor = MockVendor::start(&json!({}));
+    let project = Project::with_vendor("anthropic", &vendor);
+    project.append("tollgate.toml", "\n[routes.cheap]\ncandidates = [\"mock/small\", \"extractive/small\"]\n");
+    project.migrate(2, "\"stages.small\" = \"cheap\"\n\"stages.large\" = \"\"\n");
+    let answer = project.run_with(&["ask", "Do you deliver to Norway?", "--format", "json"], WITH_KEY).exits(0).json();
+    assert_eq!(answer["model"], "mock/small");
+    drop(vendor);
+    let answer = project.run_with(&["ask", "Do you deliver to Sweden?", "--format", "json"], WITH_KEY).exits(0).json();
+    assert_eq!(answer["model"], "extractive/small", "the vendor is gone, and the route has another");
+    project.migrate(2, "\"stages.small\" = \"cheep\"\n");
+    project
+        .run(&["ask", "anything?"])
+        .exits(2)
+        .complains("names neither a route nor a model")
+        .complains("did you mean `cheap`?");
+}
+
+#[test]
 fn a_key_in_the_file_is_refused() {
     let project = Project::new();
     project.append(
@@ -252,6 +271,39 @@ fn take(mut stream: std::net::TcpStream, keep: &std::sync::Mutex<Vec<u8>>) {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
         }
     }
+}
+
+#[test]
+fn a_vendors_embeddings_are_paid_for_once_and_find_passages() {
+    let vendor = MockVendor::start(&json!({}));
+    let project = Project::with_vendor("openai", &vendor);
+    project.append(
+        "tollgate.toml",
+        "[providers.mock.models.embed]\ninput_usd_per_million = 0.02\noutput_usd_per_million = 0\n",
+    );
+    project.migrate(3, "\"retrieval.embedder\" = \"mock/embed\"\n");
+    let ingested = project.run_with(&["kb", "ingest"], WITH_KEY).exits(0);
+    let chunks = project.count("SELECT count(*) FROM chunks");
+    ingested.complains(&format!("vectors brought up to date by mock/embed: {chunks} texts embedded"));
+    let requests = vendor.requests();
+    let again = project.run_with(&["kb", "ingest", "--rebuild"], WITH_KEY).exits(0);
+    assert_eq!(vendor.requests(), requests, "{}", again.transcript());
+
+    let run = project.run_with(&["ask", "Do you deliver to Norway?", "--trace", "--format", "json"], WITH_KEY).exits(0);
+    let answer = run.json();
+    assert!(answer["trace"].as_array().unwrap().iter().any(|step| step["name"] == "embed"), "{answer}");
+    assert!(answer["text"].as_str().unwrap().contains("Norway"));
+    let ticket = answer["ticket"].as_str().unwrap();
+    let of_ticket = format!(
+        "SELECT count(*) FROM calls WHERE operation = 'embeddings' AND ticket = '{ticket}' AND cost_nanousd > 0"
+    );
+    assert_eq!(project.count(&of_ticket), 1, "the question's vector is one of the ticket's calls");
+
+    let offline = project.run(&["ask", "Do you deliver to Sweden?"]).exits(3);
+    offline.complains("`MOCK_KEY`");
+    project.run(&["doctor"]).exits(1).says("made by mock/embed").says("has no key in");
+    project.migrate(3, "\"retrieval.embedder\" = \"extractive/small\"\n");
+    project.run_with(&["kb", "ingest"], WITH_KEY).exits(2).complains("does not support embeddings");
 }
 
 #[test]

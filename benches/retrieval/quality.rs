@@ -61,7 +61,15 @@ fn chunk(document: Document) -> IndexChunk {
 }
 
 fn search(index: &SearchIndex, query: &str, mode: SearchMode) -> Result<Vec<String>, Failure> {
-    let request = SearchRequest { query, scopes: &["shared"], mode, limit: 10, candidates: 50, vector_weight: 0.5 };
+    let request = SearchRequest {
+        query,
+        scopes: &["shared"],
+        mode,
+        limit: 10,
+        candidates: 50,
+        vector_weight: 0.5,
+        query_vector: None,
+    };
     Ok(index.search(&request)?.into_iter().map(|hit| hit.chunk).collect())
 }
 

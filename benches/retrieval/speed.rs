@@ -59,6 +59,7 @@ pub(crate) fn run(count: usize, questions: &[String]) -> Result<(), Failure> {
                     limit: 5,
                     candidates: 50,
                     vector_weight: 0.5,
+                    query_vector: None,
                 };
                 let started = ThreadTime::now();
                 black_box(index.search(&request)?);

@@ -6,12 +6,12 @@ use super::model_args::ModelArgs;
 use super::output::Output;
 use super::{Global, logging};
 use crate::config::{self, Config};
-use crate::domain::{Clock, IdSource, SystemClock};
+use crate::domain::{Clock, IdSource, SystemClock, TENANT_SHARED, TicketId};
 use crate::kb::{KnowledgeBase, SyncReport};
 use crate::pipeline::{Local, Parts};
 use crate::prices::PriceBook;
 use crate::prompts::{CompiledPrompt, Library, MIGRATIONS_DIRECTORY, Release};
-use crate::proxy::{self, Proxy, Recording};
+use crate::proxy::{self, CallContext, Proxy, Recording, RoutedEmbedder};
 use crate::store::Store;
 
 /// The prompt that answers tickets.
@@ -106,10 +106,39 @@ impl App {
         Ok(KnowledgeBase::open(kb, root, Arc::clone(&self.store), Arc::clone(&self.clock))?)
     }
 
+    /// `kb` with the vectors that the release's embedder makes, if it names one.
+    pub(super) fn embedding(
+        &self,
+        kb: KnowledgeBase,
+        release: &Release,
+        proxy: &Arc<Proxy>,
+        endpoint: &'static str,
+    ) -> Result<KnowledgeBase, Failure> {
+        let Some(model) = release.retrieval.embedder.clone() else { return Ok(kb) };
+        proxy.check_embedder(&model)?;
+        let context = self.embedding_context(release, endpoint);
+        Ok(kb.with_embedder(Arc::new(RoutedEmbedder::new(Arc::clone(proxy), model, context)))?)
+    }
+
+    /// On whose behalf the knowledge base itself is embedded.
+    pub(super) fn embedding_context(&self, release: &Release, endpoint: &'static str) -> CallContext {
+        CallContext {
+            ticket: self.ids.next::<TicketId>(&*self.clock),
+            tenant: TENANT_SHARED.to_owned(),
+            endpoint,
+            task: "embed".to_owned(),
+            prompt: String::new(),
+            release: release.hash.as_str().to_owned(),
+            cache: "",
+            deadline: None,
+            approved_cost: None,
+        }
+    }
+
     /// The way to the configured models.
     pub(super) fn proxy(&self, recording: Recording) -> Result<Proxy, Failure> {
         let config = &self.config;
-        Ok(Proxy::new(proxy::Parts {
+        let parts = proxy::Parts {
             providers: config.providers.clone(),
             routes: config.routes.clone(),
             settings: config.proxy.clone(),
@@ -120,7 +149,8 @@ impl App {
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),
             ids: Arc::clone(&self.ids),
-        })?)
+        };
+        Ok(Proxy::new(parts))
     }
 
     /// The assistant of the release on disk, with its knowledge base brought up to date.
@@ -137,9 +167,11 @@ impl App {
         for model in [&release.stages.small, &release.stages.large].into_iter().flatten() {
             proxy.check(model)?;
         }
-        let kb = Arc::new(self.knowledge_base()?);
+        let kb = self.embedding(self.knowledge_base()?, &release, &proxy, endpoint)?;
         let synced = super::progress::sync(&kb, &[], false, output).await?;
         note_sync(&synced, output);
+        super::progress::sync_vectors(&kb, output).await?;
+        let kb = Arc::new(kb);
         let parts = Parts {
             release: Arc::clone(&release),
             prompt,

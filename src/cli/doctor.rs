@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use clap::Args;
 use serde::Serialize;
 
@@ -7,10 +9,11 @@ use super::failure::{Code, Failure};
 use super::output::Output;
 use super::{Global, gold, logging};
 use crate::config::Config;
-use crate::domain::Severity;
+use crate::domain::{Clock, Severity, SystemClock};
 use crate::gold::{GoldSet, LockState};
 use crate::kb::{IndexError, SearchIndex};
-use crate::prompts::Library;
+use crate::prompts::{Library, Release};
+use crate::proxy::{CandidateInfo, Candidates};
 use crate::report::{Cell, Column, Document, Render, Status, Table};
 use crate::store::Store;
 
@@ -84,17 +87,51 @@ impl Diagnosis {
             Err(failure) => return self.failure("release", failure),
         };
         self.add("release", Level::Ok, format!("{} {}", release.number, release.hash.short()), None);
-        for model in [&release.stages.small, &release.stages.large].into_iter().flatten() {
-            let named =
-                model.split_once('/').and_then(|(provider, name)| config.providers.get(provider)?.models.get(name));
-            match named {
-                Some(_) => self.add("models", Level::Ok, format!("{model} is configured and priced"), None),
-                None => self.add(
-                    "models",
-                    Level::Error,
-                    format!("{model} is not configured"),
-                    Some("add its `[providers.NAME.models.MODEL]` table with both prices"),
-                ),
+        self.models(config, &release);
+        match &release.retrieval.embedder {
+            Some(model) => self.add("vectors", Level::Ok, format!("made by {model}"), None),
+            None => self.add(
+                "vectors",
+                Level::Note,
+                "the built-in vectors compare spelling, not meaning: questions in quite other words than the documents' are found less well",
+                Some("put the customers' own words into the documents, or set `retrieval.embedder` in a migration"),
+            ),
+        }
+    }
+
+    fn models(&mut self, config: &Config, release: &Release) {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let prices = match app::price_book(config) {
+            Ok(prices) => Arc::new(prices),
+            Err(failure) => return self.failure("prices", failure),
+        };
+        let (providers, routes) = (config.providers.clone(), config.routes.clone());
+        let candidates = Candidates::new(providers, routes, prices, config.proxy.clone(), clock);
+        let stages = [&release.stages.small, &release.stages.large].into_iter().flatten();
+        let targets = stages
+            .map(|target| (target, "chat"))
+            .chain(release.retrieval.embedder.iter().map(|target| (target, "embeddings")));
+        for (target, what) in targets {
+            let found = match candidates.describe(target) {
+                Ok(found) => found,
+                Err(error) => {
+                    self.failure("models", error.into());
+                    continue;
+                }
+            };
+            for CandidateInfo { model, answers, embeds, missing_key, key_in_the_clear } in found {
+                if !(if what == "chat" { answers } else { embeds }) {
+                    let hint = "name a model of another provider";
+                    self.add("models", Level::Error, format!("{model} does not support {what}"), Some(hint));
+                } else if let Some(source) = missing_key {
+                    let hint = "set it, or name another with `api_key_env` or `api_key_file`";
+                    self.add("models", Level::Error, format!("{model} has no key in {source}"), Some(hint));
+                } else if key_in_the_clear {
+                    let hint = "let its `base_url` start with https://";
+                    self.add("models", Level::Warning, format!("{model} is sent its key without TLS"), Some(hint));
+                } else {
+                    self.add("models", Level::Ok, format!("{model} is configured and priced"), None);
+                }
             }
         }
     }
@@ -140,12 +177,6 @@ impl Diagnosis {
         } else {
             self.add("index", Level::Note, "not made yet", Some("the next ask, eval or `kb ingest` makes it"));
         }
-        self.add(
-            "vectors",
-            Level::Note,
-            "the built-in vectors compare spelling, not meaning: questions in quite other words than the documents' are found less well",
-            Some("put the customers' own words into the documents, for instance in headings"),
-        );
     }
 
     fn index_error(&mut self, error: &IndexError) {

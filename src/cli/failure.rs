@@ -104,7 +104,7 @@ impl From<ProxyError> for Failure {
                 Self::with(Code::Usage, &error, Some(hint.to_owned()))
             }
             ProxyError::UnknownModel { .. } | ProxyError::NoPrice { .. } => {
-                let hint = "`tollgate prices list` shows the known models; give it a price of its own in                             `[providers.NAME.models.\"MODEL\"]`";
+                let hint = "`tollgate prices list` shows the known models; give it a price of its own in `[providers.NAME.models.\"MODEL\"]`";
                 Self::with(Code::Usage, &error, Some(hint.to_owned()))
             }
             ProxyError::CeilingExceeded { .. } => {
@@ -162,7 +162,9 @@ impl From<KbError> for Failure {
                 Self::with(Code::Usage, &error, Some("see `[kb.sources]` in tollgate.toml".to_owned()))
             }
             KbError::Locked => Self::with(Code::CouldNotRun, &error, Some("wait for it to finish".to_owned())),
-            KbError::Unlistable { .. } | KbError::Lock { .. } => Self::with(Code::CouldNotRun, &error, None),
+            KbError::Embed { .. } | KbError::Unlistable { .. } | KbError::Lock { .. } => {
+                Self::with(Code::CouldNotRun, &error, None)
+            }
         }
     }
 }

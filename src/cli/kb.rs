@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
@@ -7,6 +9,8 @@ use super::output::Output;
 use super::progress;
 use crate::domain::{Passage, TENANT_SHARED, rfc3339};
 use crate::kb::{Hit, KnowledgeBase, SearchMode, SearchRequest, SyncReport};
+use crate::prompts::Release;
+use crate::proxy::{Proxy, Recording, RoutedEmbedder};
 use crate::report::{Cell, Column, Document, Records, Render, Status, Table};
 use crate::store::SourceSummary;
 
@@ -91,11 +95,21 @@ pub(super) async fn run(command: KbCommand, app: &App, output: &Output) -> Resul
                     "add a [kb.sources.NAME] table with a path",
                 ));
             }
-            output.write(&progress::sync(&kb, &args.sources, args.rebuild, output).await?)?;
+            let (release, _) = super::app::release(&app.config)?;
+            let kb = with_vectors(app, kb, &release)?.0;
+            let synced = progress::sync(&kb, &args.sources, args.rebuild, output).await?;
+            progress::sync_vectors(&kb, output).await?;
+            app.store.flush().await?;
+            output.write(&synced)?;
         }
         KbCommand::Search(args) => {
+            let (release, _) = super::app::release(&app.config)?;
+            let (kb, proxy) = with_vectors(app, kb, &release)?;
             progress::sync(&kb, &[], false, output).await?;
-            output.write(&search(&args, app, &kb)?)?;
+            progress::sync_vectors(&kb, output).await?;
+            let found = search(&args, app, &kb, &release, proxy).await?;
+            app.store.flush().await?;
+            output.write(&found)?;
         }
         KbCommand::Status(args) => output.write(&status(&args, app, &kb)?)?,
         KbCommand::Remove(args) => {
@@ -153,8 +167,29 @@ struct Found {
     text: String,
 }
 
-fn search(args: &SearchArgs, app: &App, kb: &KnowledgeBase) -> Result<SearchOutcome, Failure> {
-    let (release, _) = super::app::release(&app.config)?;
+/// `kb` with the release's embedder, and the way to it, if it names one.
+fn with_vectors(
+    app: &App,
+    kb: KnowledgeBase,
+    release: &Release,
+) -> Result<(KnowledgeBase, Option<Arc<Proxy>>), Failure> {
+    if release.retrieval.embedder.is_none() {
+        return Ok((kb, None));
+    }
+    let proxy = Arc::new(app.proxy(Recording::off())?);
+    Ok((app.embedding(kb, release, &proxy, ENDPOINT)?, Some(proxy)))
+}
+
+/// The name of these commands in telemetry.
+const ENDPOINT: &str = "kb";
+
+async fn search(
+    args: &SearchArgs,
+    app: &App,
+    kb: &KnowledgeBase,
+    release: &Release,
+    proxy: Option<Arc<Proxy>>,
+) -> Result<SearchOutcome, Failure> {
     let mode = match args.mode {
         Some(ModeArg::Keyword) => SearchMode::Keyword,
         Some(ModeArg::Vector) => SearchMode::Vector,
@@ -166,6 +201,13 @@ fn search(args: &SearchArgs, app: &App, kb: &KnowledgeBase) -> Result<SearchOutc
             crate::prompts::RetrievalMode::Hybrid | crate::prompts::RetrievalMode::Off => SearchMode::Hybrid,
         },
     };
+    let query_vector = match (proxy, &release.retrieval.embedder) {
+        (Some(proxy), Some(model)) if mode != SearchMode::Keyword => {
+            let embedder = RoutedEmbedder::new(proxy, model.clone(), app.embedding_context(release, ENDPOINT));
+            kb.embed_query(&embedder, &args.query).await?
+        }
+        _ => None,
+    };
     let request = SearchRequest {
         query: &args.query,
         scopes: &KnowledgeBase::scopes(&args.tenant),
@@ -173,6 +215,7 @@ fn search(args: &SearchArgs, app: &App, kb: &KnowledgeBase) -> Result<SearchOutc
         limit: args.limit,
         candidates: release.retrieval.candidates,
         vector_weight: release.retrieval.vector_weight,
+        query_vector: query_vector.as_deref(),
     };
     let found = |(hit, passage): (Hit, Passage)| Found { hit, text: passage.text };
     let hits = kb.search(&request)?.into_iter().map(found).collect();

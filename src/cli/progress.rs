@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::failure::Failure;
 use super::output::Output;
 use crate::eval::Progress;
-use crate::kb::{KnowledgeBase, SyncReport};
+use crate::kb::{KnowledgeBase, SyncReport, VectorReport};
 
 /// A bar on stderr, or nothing where nobody would see it.
 fn bar(output: &Output, template: &str) -> ProgressBar {
@@ -35,6 +35,23 @@ pub(super) async fn sync(
         .await;
     bar.finish_and_clear();
     Ok(synced?)
+}
+
+/// Makes the vectors that the knowledge base does not have yet, with a bar, and says what that took.
+pub(super) async fn sync_vectors(kb: &KnowledgeBase, output: &Output) -> Result<(), Failure> {
+    let bar = bar(output, "embedding chunks {bar:30} {pos}/{len} {eta}");
+    let synced = kb
+        .sync_vectors(&|done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        })
+        .await;
+    bar.finish_and_clear();
+    if let Some(report) = synced?.filter(|report| report.embedded > 0) {
+        let VectorReport { embedder, chunks, embedded } = report;
+        output.note(&format!("vectors brought up to date by {embedder}: {embedded} texts embedded, {chunks} chunks"));
+    }
+    Ok(())
 }
 
 /// The bar of an evaluation: running score, spend, rate and time left.

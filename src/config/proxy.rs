@@ -53,7 +53,7 @@ impl Default for ProxySettings {
 impl Default for BreakerSettings {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { failures: 5, window: seconds(10), probe_interval: seconds(5), probe_timeout: seconds(2) }
+        Self { failures: 5, window: seconds(10), probe_interval: seconds(5), probe_timeout: seconds(10) }
     }
 }
 

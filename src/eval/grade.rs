@@ -121,7 +121,7 @@ impl Graders {
             },
             Check::Grounded { support } => grounded::judge(case, answer, *support),
             Check::Refusal { expect } => matching::refusal(answer.refused, expect.unwrap_or(!case.is_answerable())),
-            Check::MaxLatencyMs { limit } => matching::max_latency(answer.latency_ms, *limit),
+            Check::MaxLatencyMs { limit } => matching::max_latency(answer, *limit),
             Check::MaxCost { limit_nanousd } => matching::max_cost(answer.cost_nanousd, *limit_nanousd),
             Check::Command { .. } => Judgement::Unjudged("a command cannot be judged without running it".to_owned()),
         }

@@ -34,6 +34,7 @@ use tantivy::directory::{Directory, MmapDirectory, RamDirectory};
 use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyError, Term};
 
+use super::vector::{DenseVectors, LocatedVectors};
 use schema::Fields;
 
 pub use error::IndexError;
@@ -56,6 +57,8 @@ pub struct SearchIndex {
     directory: Option<PathBuf>,
     reader: IndexReader,
     snapshot: RwLock<Arc<Snapshot>>,
+    /// Dense vectors, located in one commit; not used with another.
+    dense: RwLock<Option<Arc<LocatedVectors>>>,
     writing: Mutex<()>,
 }
 
@@ -123,7 +126,7 @@ impl SearchIndex {
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let snapshot = Snapshot::take(&index, &reader, fields, directory.as_deref())?;
         let snapshot = RwLock::new(Arc::new(snapshot));
-        Ok(Self { index, fields, directory, reader, snapshot, writing: Mutex::new(()) })
+        Ok(Self { index, fields, directory, reader, snapshot, dense: RwLock::default(), writing: Mutex::new(()) })
     }
 
     /// Adds chunks and removes documents, in one commit; when it returns, searches see all of it or (on error) none.
@@ -193,6 +196,25 @@ impl SearchIndex {
         Ok(())
     }
 
+    /// Sets the dense vectors that searches with a query's vector use until the next commit; `None` for none.
+    ///
+    /// A vector counts for the chunk that has its id under its scope; one without such a chunk is passed over.
+    pub fn attach(&self, vectors: Option<Arc<DenseVectors>>) -> Result<(), IndexError> {
+        let located = vectors.map(|vectors| LocatedVectors::new(vectors, &self.snapshot())).transpose()?;
+        *self.dense.write().unwrap_or_else(PoisonError::into_inner) = located.map(Arc::new);
+        Ok(())
+    }
+
+    /// The dense vectors that a search with a query's vector would use now.
+    pub fn dense(&self) -> Option<Arc<DenseVectors>> {
+        self.located(&self.snapshot()).map(|located| Arc::clone(located.vectors()))
+    }
+
+    fn located(&self, snapshot: &Snapshot) -> Option<Arc<LocatedVectors>> {
+        let located = self.dense.read().unwrap_or_else(PoisonError::into_inner).clone();
+        located.filter(|located| located.opstamp() == snapshot.opstamp)
+    }
+
     /// How many chunks can be found.
     pub fn chunk_count(&self) -> u64 {
         self.snapshot().searcher.num_docs()
@@ -213,7 +235,9 @@ impl SearchIndex {
 
     /// The best chunks for `request`, best first; empty when no visible chunk shares a word with it.
     pub fn search(&self, request: &SearchRequest<'_>) -> Result<Vec<Hit>, IndexError> {
-        search::search(&self.snapshot(), request)
+        let snapshot = self.snapshot();
+        let dense = self.located(&snapshot);
+        search::search(&snapshot, dense.as_deref(), request)
     }
 
     /// Reads every file and compares checksums, for `doctor`.

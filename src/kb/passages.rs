@@ -44,7 +44,7 @@ impl KnowledgeBase {
         answer: &str,
     ) -> Result<Vec<Passage>, KbError> {
         let query = format!("{} {answer}", request.query);
-        let wide = SearchRequest { query: &query, limit: WIDE, candidates: WIDE, ..*request };
+        let wide = SearchRequest { query: &query, limit: WIDE, candidates: WIDE, query_vector: None, ..*request };
         let right = |passage: &Passage| documents.iter().any(|id| *id == passage.document || *id == passage.chunk);
         let found = self.search(&wide)?.into_iter().map(|(_, passage)| passage);
         Ok(found.filter(right).take(request.limit).collect())

@@ -151,7 +151,7 @@ impl KnowledgeBase {
     }
 
     /// The file that names the knowledge version which the index holds; it goes away with the index.
-    fn index_marker(&self) -> PathBuf {
+    pub(super) fn index_marker(&self) -> PathBuf {
         self.store.directory().join("index/knowledge.version")
     }
 

@@ -13,8 +13,10 @@
 //!   word of the query also stands for the similar words that the index knows ([`LexicalVectors`]). Over 100,000 chunks,
 //!   50 candidates a side hold 96 to 99 % of the best five that fusing every chunk would give.
 //!
-//! Dense embeddings come in as another [`VectorSide`]; the union and the fusion stay as they are.
+//! Dense vectors of an embedding model, where one is configured, take the place of the lexical ones as another
+//! [`VectorSide`] ([`dense`]); the union and the fusion stay as they are.
 
+mod dense;
 mod features;
 mod frequencies;
 mod lexical;
@@ -22,8 +24,10 @@ mod similar_words;
 
 use tantivy::DocAddress;
 
-use super::index::IndexError;
+use super::index::{IndexError, QueryWords};
 
+pub use dense::{DenseError, DenseVectors, Origin};
+pub(super) use dense::{DenseSide, LocatedVectors, Writer, checksum};
 pub(super) use features::features_of_chunk;
 pub(super) use frequencies::Frequencies;
 pub(super) use lexical::LexicalVectors;
@@ -32,6 +36,10 @@ pub(super) use lexical::LexicalVectors;
 pub(super) trait VectorSide {
     /// At most about `limit` chunks, besides the keyword candidates, that may be near the query.
     fn candidates(&self, limit: usize) -> Result<Vec<DocAddress>, IndexError>;
+    /// The words of the index that are similar to the query's words, and not among them.
+    fn similar_words(&self) -> QueryWords {
+        QueryWords::default()
+    }
     /// The similarity (0..=1) of each of `chunks` to the query, in their order.
     fn similarities(&self, chunks: &[DocAddress]) -> Result<Vec<f64>, IndexError>;
 }

@@ -81,14 +81,12 @@ attributes! {
     COST_NANOUSD = "tollgate.cost_nanousd";
     /// Which attempt of its request this call is, over all providers; from 1.
     ATTEMPT = "tollgate.attempt";
-    /// How many of the attempts before it asked the same provider.
+    /// How many attempts of the same request went before it, over all providers.
     RETRIES = "tollgate.retries";
     /// The state in which the circuit breaker let the call through: `closed` or `half_open`.
     BREAKER = "tollgate.breaker";
-    /// How the question came past the caches: `off`, `miss`, …
+    /// How the question came past the caches: `miss`, `bypassed`.
     CACHE_PATH = "tollgate.cache_path";
     /// Milliseconds until the first token.
     TIME_TO_FIRST_TOKEN_MS = "tollgate.time_to_first_token_ms";
-    /// Whether a recording answered instead of the vendor.
-    REPLAYED = "tollgate.replayed";
 }

@@ -62,7 +62,7 @@ pub struct CallStart<'a> {
     pub release: Option<&'a str>,
     /// Which attempt of its request this is, from 1.
     pub attempt: u32,
-    /// How many attempts before it asked the same provider.
+    /// How many attempts of the same request went before it.
     pub retries: u32,
     /// The breaker's state.
     pub breaker: &'a str,
@@ -93,8 +93,6 @@ pub struct CallEnd<'a> {
     pub cost_nanousd: Option<i64>,
     /// Time until the first token.
     pub time_to_first_token_ms: Option<f64>,
-    /// Whether a recording answered.
-    pub replayed: bool,
     /// The class of the failure, one of few words and no message; `None` when there was none.
     pub error_type: Option<&'a str>,
 }
@@ -150,7 +148,6 @@ pub fn call_span(start: &CallStart<'_>) -> Span {
         { names::USAGE_REASONING_OUTPUT_TOKENS } = Empty,
         { names::COST_NANOUSD } = Empty,
         { names::TIME_TO_FIRST_TOKEN_MS } = Empty,
-        { names::REPLAYED } = Empty,
         { names::ERROR_TYPE } = Empty,
     )
 }
@@ -173,7 +170,6 @@ pub fn record_call(span: &Span, end: &CallEnd<'_>) {
         { names::USAGE_REASONING_OUTPUT_TOKENS } = end.reasoning_tokens.map(integer),
         { names::COST_NANOUSD } = end.cost_nanousd,
         { names::TIME_TO_FIRST_TOKEN_MS } = end.time_to_first_token_ms,
-        { names::REPLAYED } = end.replayed,
         { names::ERROR_TYPE } = end.error_type,
         otel.status_code = end.error_type.map(|_| "error"),
     );

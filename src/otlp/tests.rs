@@ -128,7 +128,6 @@ fn end() -> CallEnd<'static> {
         reasoning_tokens: Some(64),
         cost_nanousd: Some(460_000),
         time_to_first_token_ms: Some(250.0),
-        replayed: false,
         error_type: None,
     }
 }
@@ -221,7 +220,6 @@ fn a_collector_gets_a_call_under_the_names_of_the_conventions() {
             r#"tollgate.endpoint = "ask""#,
             r#"tollgate.prompt = "answer@v2""#,
             r#"tollgate.release = "sha256:12""#,
-            "tollgate.replayed = false",
             "tollgate.retries = 1",
             r#"tollgate.task = "answer""#,
             r#"tollgate.tenant = "acme""#,

@@ -12,7 +12,7 @@ use crate::domain::{Answer, AnswerPath, Clock, NanoUsd, Passage, PassageChoice, 
 use crate::kb::{KnowledgeBase, SearchMode, SearchRequest};
 use crate::prompts::{CompiledPrompt, Release, RetrievalMode};
 use crate::providers::{ChatMessage, ChatRequest, Role};
-use crate::proxy::{CallContext, Completion, Proxy, ProxyError};
+use crate::proxy::{CallContext, Completion, Proxy, ProxyError, RoutedEmbedder};
 use crate::store::Store;
 use crate::text;
 
@@ -65,7 +65,7 @@ impl Local {
             passages: PassageChoice::Release,
             seed: 0,
         };
-        let messages = self.render(&question, &self.passages(&question)?)?;
+        let messages = self.render(&question, &self.passages(&question, None)?)?;
         Ok(messages.iter().map(|message| text::word_count(&message.content) as u64).sum())
     }
 
@@ -96,13 +96,17 @@ impl Local {
             trace.step("exact_cache", "bypassed");
         }
 
-        let passages = self.passages(question)?;
+        let mut spent = Spent::NOTHING;
+        let vector = self.query_vector(question, &mut spent).await?;
+        if vector.is_some() {
+            trace.step("embed", release.retrieval.embedder.clone().unwrap_or_default());
+        }
+        let passages = self.passages(question, vector.as_deref())?;
         trace.step("retrieve", format!("{} passages, {}", passages.len(), release.retrieval.mode.as_str()));
 
         let messages = self.render(question, &passages)?;
         trace.step("render", self.prompt_name.clone());
 
-        let mut spent = Spent::NOTHING;
         let (output, path, model) = self.ask_models(question, messages, &passages, &mut trace, &mut spent).await?;
         let confidence = output.confidence;
         let unsure = confidence.is_some_and(|confidence| confidence < release.stages.refuse_below);
@@ -146,7 +150,35 @@ impl Local {
         if normalized.is_empty() { Err(AssistantError::EmptyQuestion) } else { Ok(normalized) }
     }
 
-    fn passages(&self, question: &Question) -> Result<Vec<Passage>, AssistantError> {
+    /// The question's vector, where the release's retrieval makes use of one.
+    async fn query_vector(&self, question: &Question, spent: &mut Spent) -> Result<Option<Vec<f32>>, AssistantError> {
+        let Parts { kb, release, proxy, .. } = &self.parts;
+        let uses_vectors = matches!(release.retrieval.mode, RetrievalMode::Vector | RetrievalMode::Hybrid)
+            && question.passages == PassageChoice::Release;
+        let Some(model) = release.retrieval.embedder.clone().filter(|_| uses_vectors) else { return Ok(None) };
+        let embedder = RoutedEmbedder::new(Arc::clone(proxy), model, self.context(question, "embed"));
+        let vector = kb.embed_query(&embedder, &question.text).await?;
+        let (usage, cost, calls) = embedder.spent();
+        spent.add(Some(usage), cost, calls);
+        Ok(vector)
+    }
+
+    fn context(&self, question: &Question, task: &str) -> CallContext {
+        let Parts { release, endpoint, approved_cost, .. } = &self.parts;
+        CallContext {
+            ticket: question.ticket,
+            tenant: question.tenant.clone(),
+            endpoint,
+            task: task.to_owned(),
+            prompt: self.prompt_name.clone(),
+            release: release.hash.as_str().to_owned(),
+            cache: if question.use_cache { "miss" } else { "bypassed" },
+            deadline: None,
+            approved_cost: *approved_cost,
+        }
+    }
+
+    fn passages(&self, question: &Question, query_vector: Option<&[f32]>) -> Result<Vec<Passage>, AssistantError> {
         let Parts { kb, release, .. } = &self.parts;
         let retrieval = &release.retrieval;
         let mode = match retrieval.mode {
@@ -163,6 +195,7 @@ impl Local {
             limit: retrieval.top_k,
             candidates: retrieval.candidates,
             vector_weight: retrieval.vector_weight,
+            query_vector,
         };
         let mut passages = match &question.passages {
             PassageChoice::Release => kb.search(&request)?.into_iter().map(|(_, passage)| passage).collect(),
@@ -231,7 +264,7 @@ impl Local {
         passages: &[Passage],
         spent: &mut Spent,
     ) -> Result<(Output, Completion), AssistantError> {
-        let Parts { prompt, release, proxy, endpoint, approved_cost, .. } = &self.parts;
+        let Parts { prompt, proxy, .. } = &self.parts;
         let params = prompt.params();
         let request = ChatRequest {
             messages,
@@ -243,17 +276,7 @@ impl Local {
             extensions: params.extensions.clone(),
             ..ChatRequest::default()
         };
-        let context = CallContext {
-            ticket: question.ticket,
-            tenant: question.tenant.clone(),
-            endpoint,
-            task: prompt.task().to_owned(),
-            prompt: self.prompt_name.clone(),
-            release: release.hash.as_str().to_owned(),
-            cache: if question.use_cache { "miss" } else { "bypassed" },
-            deadline: None,
-            approved_cost: *approved_cost,
-        };
+        let context = self.context(question, prompt.task());
         let broken = |model: String, problem: String, spent: Spent| AssistantError::Output {
             model,
             prompt: self.prompt_name.clone(),

@@ -32,7 +32,7 @@ pub struct Release {
 /// Which models answer, and how sure they must be. At least one model is there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Stages {
-    /// The model that is asked first (`provider/model`).
+    /// The model that is asked first (`provider/model`), or a route's name.
     pub small: Option<String>,
     /// The model that is asked when the first is not sure.
     pub large: Option<String>,
@@ -53,6 +53,9 @@ pub struct Retrieval {
     pub candidates: usize,
     /// The share of vector similarity in the fused score, 0..=1.
     pub vector_weight: f64,
+    /// The model that makes the vectors (`provider/model`); `None` for the built-in lexical ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedder: Option<String>,
 }
 
 /// By what passages are found.
@@ -117,7 +120,13 @@ impl Release {
                 confidence_threshold: 0.6,
                 refuse_below: 0.2,
             },
-            retrieval: Retrieval { mode: RetrievalMode::Hybrid, top_k: 5, candidates: 50, vector_weight: 0.5 },
+            retrieval: Retrieval {
+                mode: RetrievalMode::Hybrid,
+                top_k: 5,
+                candidates: 50,
+                vector_weight: 0.5,
+                embedder: None,
+            },
             cache: CacheSettings { exact: true, ttl_s: 900 },
             limits: Limits { max_question_chars: 4000, max_output_tokens: 512, passage_words: 400 },
         }

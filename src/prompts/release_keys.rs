@@ -34,21 +34,21 @@ pub const RELEASE_KEYS: &[ReleaseKey] = &[
     },
     ReleaseKey {
         name: "stages.small",
-        values: "a model written provider/model, or \"\" for none",
+        values: "a model written provider/model, the name of a route, or \"\" for none",
         default: "\"extractive/small\"",
         doc: "The model that is asked first",
         set: |release, _, value| {
-            release.stages.small = model(value)?;
+            release.stages.small = target(value)?;
             Some(())
         },
     },
     ReleaseKey {
         name: "stages.large",
-        values: "a model written provider/model, or \"\" for none",
+        values: "a model written provider/model, the name of a route, or \"\" for none",
         default: "\"extractive/large\"",
         doc: "The model that is asked when the small one is not sure, or alone",
         set: |release, _, value| {
-            release.stages.large = model(value)?;
+            release.stages.large = target(value)?;
             Some(())
         },
     },
@@ -110,6 +110,16 @@ pub const RELEASE_KEYS: &[ReleaseKey] = &[
         doc: "Share of vector similarity in the fused score",
         set: |release, _, value| {
             release.retrieval.vector_weight = share(value)?;
+            Some(())
+        },
+    },
+    ReleaseKey {
+        name: "retrieval.embedder",
+        values: "a model written provider/model, or \"\" for the built-in lexical vectors",
+        default: "\"\"",
+        doc: "The model that makes the vectors of chunks and questions",
+        set: |release, _, value| {
+            release.retrieval.embedder = model(value)?;
             Some(())
         },
     },
@@ -192,6 +202,17 @@ fn model(value: &Value) -> Option<Option<String>> {
     }
 }
 
+/// A model's name or a route's, or nothing for an empty text; `None` for anything else.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one says whether the value can be read, the inner one is the setting"
+)]
+fn target(value: &Value) -> Option<Option<String>> {
+    let name = value.as_str()?;
+    let is_route = !name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || "-_".contains(letter));
+    if is_route { Some(Some(name.to_owned())) } else { model(value) }
+}
+
 /// Why a setting is refused.
 #[derive(Debug, PartialEq)]
 pub(super) struct Refusal {
@@ -252,7 +273,8 @@ mod tests {
     #[test]
     fn values_of_wrong_type_or_range_are_refused() {
         for (key, value) in [
-            ("stages.small", serde_json::json!("gpt")),
+            ("stages.small", serde_json::json!("g p t")),
+            ("retrieval.embedder", serde_json::json!("minilm")),
             ("stages.small", serde_json::json!("/x")),
             ("retrieval.mode", serde_json::json!("Hybrid")),
             ("retrieval.top_k", serde_json::json!(0)),

@@ -34,7 +34,9 @@ pub struct HttpSettings {
     pub base_url: String,
     /// The key; `None` when the server wants none, or takes it in one of `headers`.
     pub key: Option<ApiKey>,
-    /// Headers of every request besides the wire's own, such as Azure's `api-key`.
+    /// The header that carries the key, when it is not the API's usual one: Azure's `api-key`.
+    pub key_header: Option<String>,
+    /// Headers of every request besides the wire's own, such as `OpenAI-Organization`.
     pub headers: Vec<(String, Secret)>,
     /// Until the connection stands, TLS included.
     pub connect_timeout: Duration,
@@ -50,6 +52,7 @@ impl HttpSettings {
         Self {
             base_url: base_url.into(),
             key,
+            key_header: None,
             headers: Vec::new(),
             connect_timeout: Duration::from_secs(5),
             structured_output: true,

@@ -185,7 +185,6 @@ impl OpenCall {
                 reasoning_tokens: brought.usage.map(|usage| usage.reasoning.0),
                 cost_nanousd: cost.map(|cost| cost.0),
                 time_to_first_token_ms: first_token_ms,
-                replayed: false,
                 error_type: kind,
             },
         );

@@ -80,9 +80,26 @@ impl Candidate {
     }
 }
 
-/// All providers, routes and the candidates seen so far.
-pub(super) struct Candidates {
-    providers: BTreeMap<String, Arc<Provider>>,
+/// A model that can be called, as far as its settings tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CandidateInfo {
+    /// `provider/model`.
+    pub model: String,
+    /// Whether its provider answers chat requests.
+    pub answers: bool,
+    /// Whether its provider makes vectors.
+    pub embeds: bool,
+    /// Where its key should come from, when there is none.
+    pub missing_key: Option<String>,
+    /// Whether its key crosses a network without TLS.
+    pub key_in_the_clear: bool,
+}
+
+/// All providers and routes, and the models asked for so far. Can look models up, and call none.
+pub struct Candidates {
+    providers: BTreeMap<String, ProviderSettings>,
+    /// Those that were asked for: one that nobody uses may be out of order.
+    built: Mutex<BTreeMap<String, Arc<Provider>>>,
     routes: BTreeMap<String, RouteSettings>,
     prices: Arc<PriceBook>,
     settings: ProxySettings,
@@ -91,30 +108,39 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    pub(super) fn new(
-        providers: &BTreeMap<String, ProviderSettings>,
+    /// The configured providers and routes. A provider is set up when it is first asked for.
+    pub fn new(
+        providers: BTreeMap<String, ProviderSettings>,
         routes: BTreeMap<String, RouteSettings>,
         prices: Arc<PriceBook>,
         settings: ProxySettings,
-        clock: &Arc<dyn Clock>,
-    ) -> Result<Self, ProxyError> {
-        let now = clock.monotonic();
-        let mut built = BTreeMap::new();
-        for (name, provider) in providers {
-            let (chat, embedding) = vendors::build(name, provider, clock)?;
-            let provider = Provider {
-                name: name.clone(),
-                settings: provider.clone(),
-                chat,
-                embedding,
-                limiter: Limiter::new(provider.max_concurrency),
-                retries: RetryBudget::new(settings.retry_share, settings.retry_floor, now),
-                server: server(&provider.kind),
-            };
-            built.insert(name.clone(), Arc::new(provider));
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { providers, built: Mutex::default(), routes, prices, settings, clock, known: RwLock::default() }
+    }
+
+    fn provider(&self, name: &str) -> Result<Arc<Provider>, ProxyError> {
+        let settings = self.providers.get(name).ok_or_else(|| ProxyError::UnknownProvider {
+            provider: name.to_owned(),
+            nearest: nearest(name, self.providers.keys().map(String::as_str)).map(str::to_owned),
+        })?;
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(provider) = built.get(name) {
+            return Ok(Arc::clone(provider));
         }
-        let clock = Arc::clone(clock);
-        Ok(Self { providers: built, routes, prices, settings, clock, known: RwLock::default() })
+        let (chat, embedding) = vendors::build(name, settings, &self.clock)?;
+        let now = self.clock.monotonic();
+        let provider = Arc::new(Provider {
+            name: name.to_owned(),
+            settings: settings.clone(),
+            chat,
+            embedding,
+            limiter: Limiter::new(settings.max_concurrency),
+            retries: RetryBudget::new(self.settings.retry_share, self.settings.retry_floor, now),
+            server: server(&settings.kind),
+        });
+        built.insert(name.to_owned(), Arc::clone(&provider));
+        Ok(provider)
     }
 
     /// The route and candidates that `target` stands for in calls of `task`.
@@ -138,6 +164,33 @@ impl Candidates {
         }
     }
 
+    /// What `target` (a route or `provider/model`) stands for.
+    ///
+    /// # Errors
+    /// As [`Proxy::check`](super::Proxy::check).
+    pub fn describe(&self, target: &str) -> Result<Vec<CandidateInfo>, ProxyError> {
+        let info = |candidate: Arc<Candidate>| {
+            let provider = &candidate.provider;
+            let http = match &provider.settings.kind {
+                ProviderKind::Http(http) => Some(http),
+                _ => None,
+            };
+            let key = http.and_then(|http| http.key.as_ref());
+            let is_local =
+                |(host, _): &(String, Option<u16>)| matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]");
+            CandidateInfo {
+                model: candidate.name.clone(),
+                answers: provider.chat.is_some(),
+                embeds: provider.embedding.is_some(),
+                missing_key: key.filter(|key| key.secret.is_none()).map(|key| key.source.clone()),
+                key_in_the_clear: key.is_some_and(|key| key.secret.is_some())
+                    && http.is_some_and(|http| http.base_url.starts_with("http://"))
+                    && !provider.server.as_ref().is_some_and(is_local),
+            }
+        };
+        Ok(self.all(target)?.into_iter().map(info).collect())
+    }
+
     /// The candidates that have been asked for so far.
     pub(super) fn known(&self) -> Vec<Arc<Candidate>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
@@ -157,17 +210,14 @@ impl Candidates {
             target: name.to_owned(),
             nearest: nearest(name, self.routes.keys().map(String::as_str)).map(str::to_owned),
         })?;
-        let provider = self.providers.get(provider).ok_or_else(|| ProxyError::UnknownProvider {
-            provider: provider.to_owned(),
-            nearest: nearest(provider, self.providers.keys().map(String::as_str)).map(str::to_owned),
-        })?;
+        let provider = self.provider(provider)?;
         let own = provider.settings.models.get(model);
         Ok(Candidate {
             name: name.to_owned(),
             model: model.to_owned(),
-            price: self.price(provider, model)?,
+            price: self.price(&provider, model)?,
             ceiling: own.and_then(|own| own.ceiling).unwrap_or(self.settings.ceiling),
-            provider: Arc::clone(provider),
+            provider: Arc::clone(&provider),
             breaker: Breaker::new(self.settings.breaker),
             latency: RecentLatency::default(),
             resting_until: Mutex::default(),

@@ -1,9 +1,14 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
 use super::call::{Brought, CallFacts};
+use super::recording::Exchange;
 use super::route::Trip;
 use super::{CallContext, Proxy, ProxyError};
 use crate::domain::{NanoUsd, Usage};
+use crate::kb::{EmbedError, TextEmbedder};
 use crate::otlp::Operation;
 use crate::providers::{EmbeddingRequest, Phase, ProviderError, embedding_token_bound};
 
@@ -20,7 +25,63 @@ pub struct Embedded {
     pub cost_nanousd: Option<NanoUsd>,
 }
 
+/// One model behind the proxy as the knowledge base's embedder; adds up what it consumed.
+pub struct RoutedEmbedder {
+    proxy: Arc<Proxy>,
+    model: String,
+    context: CallContext,
+    spent: Mutex<(Usage, Option<NanoUsd>, u32)>,
+}
+
+impl RoutedEmbedder {
+    /// Embeds at `model` (`provider/model`) on behalf of `context`.
+    pub fn new(proxy: Arc<Proxy>, model: String, context: CallContext) -> Self {
+        Self { proxy, model, context, spent: Mutex::new((Usage::ZERO, Some(NanoUsd::ZERO), 0)) }
+    }
+
+    /// What was consumed so far, what it cost (`None` when unknown), and the number of requests.
+    pub fn spent(&self) -> (Usage, Option<NanoUsd>, u32) {
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TextEmbedder for RoutedEmbedder {
+    fn id(&self) -> &str {
+        &self.model
+    }
+
+    fn embed(&self, texts: Vec<String>) -> BoxFuture<'_, Result<Vec<Vec<f32>>, EmbedError>> {
+        async move {
+            let embedded = self
+                .proxy
+                .embed(&self.context, &self.model, texts)
+                .await
+                .map_err(|error| EmbedError::Failed { reason: error.to_string() })?;
+            let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+            spent.0 += embedded.usage.unwrap_or_default();
+            spent.1 = super::route::plus(spent.1, embedded.cost_nanousd);
+            spent.2 += 1;
+            Ok(embedded.vectors)
+        }
+        .boxed()
+    }
+}
+
 impl Proxy {
+    /// Checks that `model` (`provider/model`) makes vectors and is priced, without calling it.
+    ///
+    /// # Errors
+    /// As [`Proxy::check`].
+    pub fn check_embedder(&self, model: &str) -> Result<(), ProxyError> {
+        for candidate in self.inner.candidates.all(model)? {
+            if candidate.provider.embedding.is_none() {
+                let provider = candidate.provider.name.clone();
+                return Err(ProxyError::Unsupported { provider, what: "embeddings" });
+            }
+        }
+        Ok(())
+    }
+
     /// Turns texts into vectors at `target` (a route or `provider/model`).
     ///
     /// # Errors
@@ -32,10 +93,10 @@ impl Proxy {
             if inner.recording.replays() {
                 return inner.recording.replay(&asked)?.into_embedded();
             }
+            let started = inner.clock.monotonic();
             let outcome = self.embed_now(context, target, texts).await;
-            if let Ok(embedded) = &outcome {
-                inner.recording.record(&asked, &super::recording::Exchange::of_embedded(embedded))?;
-            }
+            let latency = inner.clock.monotonic().saturating_sub(started);
+            inner.recording.record(&asked, &Exchange::of_embedded(&outcome, latency, &inner.redactor))?;
             return outcome;
         }
         self.embed_now(context, target, texts).await

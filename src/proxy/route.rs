@@ -23,6 +23,8 @@ pub(super) struct Trip<'a> {
     pub(super) allowed: Duration,
     failures: Vec<(String, ProviderError)>,
     attempts: u32,
+    /// The candidate that was asked as a hedge.
+    hedged: Option<usize>,
 }
 
 /// What an attempt brought, and what it cost.
@@ -39,7 +41,7 @@ const SHARE_BEFORE_FAILOVER: f64 = 2.0 / 3.0;
 impl<'a> Trip<'a> {
     pub(super) fn new(inner: &'a Arc<Inner>, target: &'a str, facts: CallFacts, allowed: Duration) -> Self {
         let deadline = inner.clock.monotonic() + allowed;
-        Self { inner, target, facts, deadline, allowed, failures: Vec::new(), attempts: 0 }
+        Self { inner, target, facts, deadline, allowed, failures: Vec::new(), attempts: 0, hedged: None }
     }
 
     fn left(&self) -> Duration {
@@ -61,19 +63,21 @@ impl<'a> Trip<'a> {
                 if self.left().is_zero() {
                     return Err(self.too_late());
                 }
-                if candidate.resting(self.inner.clock.monotonic()).is_some() {
+                let hedged = round == 0 && self.hedged == Some(index);
+                if hedged || candidate.resting(self.inner.clock.monotonic()).is_some() {
                     continue;
                 }
                 let last = index + 1 == plan.candidates.len();
                 let Some((admission, permit)) = self.admit(candidate, !last, &mut open).await else { continue };
                 let now = self.inner.clock.monotonic();
-                if self.attempts == 0 {
+                if round == 0 || self.attempts == 0 {
                     candidate.provider.retries.request(now);
-                } else if round > 0 && !candidate.provider.retries.retry(now) {
+                } else if !candidate.provider.retries.retry(now) {
                     return Err(self.all_failed());
                 }
                 asked = true;
                 let hedge = (round == 0).then(|| plan.candidates.get(index + 1)).flatten();
+                let hedge = hedge.map(|candidate| (index + 1, candidate));
                 match self.ask(plan, candidate, admission, permit, hedge, last, &attempt).await {
                     Ok(attempted) => return Ok(attempted),
                     Err(error) if !error.is_transient() => {
@@ -134,7 +138,7 @@ impl<'a> Trip<'a> {
         candidate: &Arc<Candidate>,
         admission: Admission,
         permit: Permit,
-        hedge: Option<&Arc<Candidate>>,
+        hedge: Option<(usize, &Arc<Candidate>)>,
         last: bool,
         attempt: &A,
     ) -> Result<Attempted<T>, ProviderError>
@@ -143,18 +147,27 @@ impl<'a> Trip<'a> {
         F: Future<Output = Result<T, ProviderError>>,
     {
         let first = self.open(candidate, admission, permit, last, attempt);
+        let mut dropped = false;
         let outcome = match (plan.route.hedge_after, hedge) {
-            (Some(after), Some(second)) => {
+            (Some(after), Some((index, second))) => {
                 let mut first = Box::pin(first);
                 match select(&mut first, Box::pin(self.inner.sleep(after))).await {
                     Either::Left((done, _)) => (candidate, done),
                     Either::Right(_) => match self.hedge(second) {
                         None => (candidate, first.await),
                         Some((admission, permit)) => {
+                            self.hedged = Some(index);
                             let other = Box::pin(self.open(second, admission, permit, true, attempt));
                             match select(first, other).await {
-                                Either::Left((Ok(value), _)) => (candidate, Ok(value)),
-                                Either::Right((Ok(value), _)) => (second, Ok(value)),
+                                // The vendor of the one that is dropped may bill it all the same.
+                                Either::Left((Ok(value), _)) => {
+                                    dropped = true;
+                                    (candidate, Ok(value))
+                                }
+                                Either::Right((Ok(value), _)) => {
+                                    dropped = true;
+                                    (second, Ok(value))
+                                }
                                 Either::Left((Err(error), other)) => {
                                     self.failures.push((candidate.name.clone(), error));
                                     (second, other.await)
@@ -172,7 +185,7 @@ impl<'a> Trip<'a> {
         };
         match outcome {
             (answered, Ok(value)) => {
-                let unknown_cost = self.failures.iter().any(|(_, error)| may_be_billed(error));
+                let unknown_cost = dropped || self.failures.iter().any(|(_, error)| may_be_billed(error));
                 Ok(Attempted { value, candidate: Arc::clone(answered), unknown_cost })
             }
             (failed, Err(error)) => {

@@ -46,17 +46,11 @@ pub(super) fn build(name: &str, settings: &ProviderSettings, clock: &Arc<dyn Clo
 
 fn http_settings(settings: &HttpProviderSettings, connect_timeout: Duration) -> HttpSettings {
     let named = settings.headers.iter().map(|(name, value)| (name.clone(), Secret::new(value.clone())));
-    let mut headers: Vec<(String, Secret)> = named.collect();
-    let mut key = settings.key.clone();
-    // A key that is missing stays, so that a call says which one.
-    if let (Some(header), Some(secret)) = (&settings.key_header, key.as_ref().and_then(|key| key.secret.clone())) {
-        headers.push((header.clone(), secret));
-        key = None;
-    }
     HttpSettings {
         base_url: settings.base_url.clone(),
-        key,
-        headers,
+        key: settings.key.clone(),
+        key_header: settings.key_header.clone(),
+        headers: named.collect(),
         connect_timeout,
         structured_output: settings.structured_output,
         max_reply_bytes: settings.max_reply_bytes,

@@ -132,4 +132,13 @@ pub(super) const CACHE: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX answers_by_expiry ON answers (expires_at_ms);
     ",
+    // 2: vectors of texts, little-endian floats.
+    "
+    CREATE TABLE embeddings (
+        embedder TEXT NOT NULL,
+        content_hash TEXT NOT NULL,
+        vector BLOB NOT NULL,
+        PRIMARY KEY (embedder, content_hash)
+    ) STRICT;
+    ",
 ];

@@ -1,4 +1,4 @@
-use crate::domain::NanoUsd;
+use crate::domain::{Answer, NanoUsd};
 use crate::text::fold;
 
 use super::judgement::Judgement;
@@ -52,8 +52,12 @@ pub(super) fn refusal(refused: bool, expected: bool) -> Judgement {
     })
 }
 
-/// 1 when the answer took at most `limit` milliseconds.
-pub(super) fn max_latency(latency_ms: f64, limit: f64) -> Judgement {
+/// 1 when the answer took at most `limit` milliseconds; not judged when it was replayed.
+pub(super) fn max_latency(answer: &Answer, limit: f64) -> Judgement {
+    if answer.replayed {
+        return Judgement::Unjudged("the answer was replayed: its latency is of another day".to_owned());
+    }
+    let latency_ms = answer.latency_ms;
     Judgement::yes_or_no(latency_ms <= limit, || format!("took {latency_ms:.1} ms, limit {limit} ms"))
 }
 

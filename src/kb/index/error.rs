@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use tantivy::TantivyError;
 
+use crate::kb::vector::DenseError;
+
 /// Why the index could not be opened, changed or searched. All of it can be rebuilt from the store.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
@@ -43,6 +45,9 @@ pub enum IndexError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The dense vectors failed.
+    #[error(transparent)]
+    Dense(#[from] DenseError),
     /// The search engine failed.
     #[error("the search index failed: {0}")]
     Engine(#[from] TantivyError),
@@ -58,7 +63,8 @@ impl IndexError {
         match self {
             Self::Damaged { .. } | Self::OtherVersion { .. } | Self::Read(_) => true,
             Self::Engine(error) => matches!(error, DataCorruption(_) | IncompatibleIndex(_) | OpenReadError(_)),
-            Self::Busy { .. } | Self::InvalidScope { .. } | Self::Directory { .. } => false,
+            // Dense vectors are made anew by themselves.
+            Self::Busy { .. } | Self::InvalidScope { .. } | Self::Directory { .. } | Self::Dense(_) => false,
         }
     }
 }

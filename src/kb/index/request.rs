@@ -45,6 +45,9 @@ pub struct SearchRequest<'a> {
     pub candidates: usize,
     /// The vectors' share of a hybrid score, 0..=1.
     pub vector_weight: f64,
+    /// What the embedder of the dense vectors made of `query`. With it, and once there are dense vectors, these are the
+    /// vectors that count; without it the lexical ones.
+    pub query_vector: Option<&'a [f32]>,
 }
 
 /// A chunk that was found.

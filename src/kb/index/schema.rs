@@ -16,7 +16,7 @@ pub(in crate::kb) const SEPARATOR: char = '\0';
 pub(in crate::kb) struct Fields {
     pub(super) chunk: Field,
     pub(super) document: Field,
-    pub(super) scope: Field,
+    pub(in crate::kb) scope: Field,
     /// The heading as it is, to be shown.
     pub(super) title: Field,
     /// The heading's words.

@@ -4,10 +4,14 @@ use tantivy::DocAddress;
 
 use super::{Hit, IndexError, QueryWords, SearchMode, SearchRequest, Snapshot, TermScores};
 use crate::kb::fuse::{Components, fuse};
-use crate::kb::vector::{LexicalVectors, VectorSide};
+use crate::kb::vector::{DenseSide, LexicalVectors, LocatedVectors, VectorSide};
 
 /// Proposes candidates from both sides, scores their union on both sides, and fuses.
-pub(super) fn search(snapshot: &Snapshot, request: &SearchRequest<'_>) -> Result<Vec<Hit>, IndexError> {
+pub(super) fn search(
+    snapshot: &Snapshot,
+    dense: Option<&LocatedVectors>,
+    request: &SearchRequest<'_>,
+) -> Result<Vec<Hit>, IndexError> {
     let words = QueryWords::of(request.query);
     if words.0.is_empty() || request.limit == 0 {
         return Ok(Vec::new());
@@ -20,7 +24,10 @@ pub(super) fn search(snapshot: &Snapshot, request: &SearchRequest<'_>) -> Result
         union.sort_unstable();
         (Some(terms.scores(&union)?), None)
     } else {
-        let vectors = LexicalVectors::new(snapshot, request.query, request.scopes, &words, &terms)?;
+        let vectors: Box<dyn VectorSide> = match dense.zip(request.query_vector) {
+            Some((dense, vector)) => Box::new(DenseSide::new(dense, vector, request.scopes)?),
+            None => Box::new(LexicalVectors::new(snapshot, request.query, request.scopes, &words, &terms)?),
+        };
         union.extend(vectors.candidates(count)?);
         union.sort_unstable();
         union.dedup();

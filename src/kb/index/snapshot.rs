@@ -15,7 +15,7 @@ use crate::kb::vector::Frequencies;
 pub(in crate::kb) struct Snapshot {
     pub(in crate::kb) searcher: Searcher,
     pub(in crate::kb) fields: Fields,
-    pub(super) opstamp: Opstamp,
+    pub(in crate::kb) opstamp: Opstamp,
     columns: Vec<Columns>,
     directory: Option<PathBuf>,
     frequencies: OnceLock<Frequencies>,
@@ -51,6 +51,12 @@ impl Snapshot {
             directory: directory.map(Path::to_owned),
             frequencies: OnceLock::new(),
         })
+    }
+
+    /// The segments with their columns of chunk ids.
+    pub(in crate::kb) fn segments(&self) -> impl Iterator<Item = (SegmentOrdinal, &SegmentReader, &StrColumn)> {
+        let columns = self.columns.iter().map(|columns| &columns.chunk);
+        (0..).zip(self.searcher.segment_readers()).zip(columns).map(|((at, reader), chunk)| (at, reader, chunk))
     }
 
     /// In how many chunks each feature occurs: from the cache file of this commit, or counted (and then cached).

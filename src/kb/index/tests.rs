@@ -19,7 +19,8 @@ fn index_of(chunks: &[IndexChunk]) -> SearchIndex {
 }
 
 fn search(index: &SearchIndex, query: &str, scopes: &[&str], mode: SearchMode) -> Vec<Hit> {
-    let request = SearchRequest { query, scopes, mode, limit: 10, candidates: 50, vector_weight: 0.5 };
+    let request =
+        SearchRequest { query, scopes, mode, limit: 10, candidates: 50, vector_weight: 0.5, query_vector: None };
     index.search(&request).unwrap()
 }
 
@@ -178,6 +179,7 @@ fn equal_scores_come_in_the_order_of_ids_however_they_were_written() {
             limit,
             candidates: 4,
             vector_weight: 0.5,
+            query_vector: None,
         };
         let hits = index.search(&request(4)).unwrap();
         assert_eq!(ids(&hits), ["d0#a", "d1#a", "d2#a", "d3#a"], "{mode:?}");

@@ -45,11 +45,6 @@ impl<'a> LexicalVectors<'a> {
         Ok(Self { snapshot, scopes, frequencies, words: words.clone(), similar: QueryWords(similar), query })
     }
 
-    /// The words of the index that are similar to the query's words, and not among them.
-    pub(in crate::kb) fn similar_words(&self) -> QueryWords {
-        self.similar.clone()
-    }
-
     /// The cosine of the query and one encoded vector.
     fn cosine(&self, vector: &[u8]) -> f64 {
         let (mut product, mut squares) = (0.0_f32, 0.0_f32);
@@ -66,6 +61,10 @@ impl<'a> LexicalVectors<'a> {
 }
 
 impl VectorSide for LexicalVectors<'_> {
+    fn similar_words(&self) -> QueryWords {
+        self.similar.clone()
+    }
+
     /// A keyword search for the query's words and their similar words, each weighing as much as it is similar.
     fn candidates(&self, limit: usize) -> Result<Vec<DocAddress>, IndexError> {
         if self.similar.0.is_empty() {

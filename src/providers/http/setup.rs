@@ -68,7 +68,11 @@ pub(super) fn headers(wire: &dyn Wire, settings: &HttpSettings) -> Result<(Heade
     let Some(secret) = key.secret.as_ref().filter(|secret| !secret.expose().trim().is_empty()) else {
         return Ok((headers, false));
     };
-    let (name, value) = wire.key_header(&Secret::new(secret.expose().trim().to_owned()));
+    let secret = Secret::new(secret.expose().trim().to_owned());
+    let (name, value) = match &settings.key_header {
+        Some(name) => (name.as_str(), secret.expose().to_owned()),
+        None => wire.key_header(&secret),
+    };
     let refused = || HttpSetupError::Key { source_of_key: key.source.clone() };
     headers.insert(HeaderName::try_from(name).map_err(|_| refused())?, sensitive(&value).ok_or_else(refused)?);
     Ok((headers, true))

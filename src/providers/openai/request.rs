@@ -22,7 +22,7 @@ pub(super) fn body(
     set("model", json!(request.model));
     set("messages", Value::Array(messages));
     set(dialect.max_tokens, json!(request.max_output_tokens));
-    if let Some(temperature) = request.temperature {
+    if let Some(temperature) = request.temperature.filter(|_| dialect.takes_temperature(&request.model)) {
         set("temperature", json!(temperature));
     }
     // The parameter is a signed number.

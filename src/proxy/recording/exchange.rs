@@ -81,13 +81,25 @@ impl Exchange {
             }
             Err(error) => (None, Some(RecordedError::Failed { message: redacted(&error.to_string()) })),
         };
-        Self { latency_ms: latency.as_micros() as f64 / 1_000.0, answer, vectors: None, error }
+        Self { latency_ms: in_ms(latency), answer, vectors: None, error }
     }
 
-    pub(in crate::proxy) fn of_embedded(embedded: &Embedded) -> Self {
-        let Embedded { vectors, model, usage, cost_nanousd } = embedded.clone();
-        let vectors = Some(RecordedVectors { model, vectors, usage, cost_nanousd });
-        Self { latency_ms: 0.0, answer: None, vectors, error: None }
+    pub(in crate::proxy) fn of_embedded(
+        outcome: &Result<Embedded, ProxyError>,
+        latency: Duration,
+        redactor: &Redactor,
+    ) -> Self {
+        let (vectors, error) = match outcome {
+            Ok(embedded) => {
+                let Embedded { vectors, model, usage, cost_nanousd } = embedded.clone();
+                (Some(RecordedVectors { model, vectors, usage, cost_nanousd }), None)
+            }
+            Err(error) => {
+                let message = redactor.redact(&error.to_string()).into_owned();
+                (None, Some(RecordedError::Failed { message }))
+            }
+        };
+        Self { latency_ms: in_ms(latency), answer: None, vectors, error }
     }
 
     /// The recorded answer again.
@@ -118,8 +130,17 @@ impl Exchange {
 
     /// The recorded vectors again.
     pub(in crate::proxy) fn into_embedded(self) -> Result<Embedded, ProxyError> {
-        let nothing = || ProxyError::Replayed { message: "the recording holds no vectors".to_owned() };
+        let failure = self.error;
+        let nothing = || match failure {
+            Some(RecordedError::Failed { message }) => ProxyError::Replayed { message },
+            _ => ProxyError::Replayed { message: "the recording holds no vectors".to_owned() },
+        };
         let RecordedVectors { model, vectors, usage, cost_nanousd } = self.vectors.ok_or_else(nothing)?;
         Ok(Embedded { vectors, model, usage, cost_nanousd })
     }
+}
+
+/// Milliseconds, to the microsecond.
+fn in_ms(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1_000.0
 }
