@@ -9,6 +9,8 @@
 
 #[path = "retrieval/corpus.rs"]
 mod corpus;
+#[path = "retrieval/dense.rs"]
+mod dense;
 #[path = "retrieval/quality.rs"]
 mod quality;
 #[path = "retrieval/speed.rs"]
@@ -22,5 +24,6 @@ fn main() -> Result<(), Failure> {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let data = PathBuf::from(std::env::var("TOLLGATE_DATA").unwrap_or_else(|_| "../shared/data".to_owned()));
     let questions = quality::run(&data)?;
+    dense::run(if quick { 10_000 } else { 100_000 })?;
     speed::run(if quick { 10_000 } else { 100_000 }, &questions)
 }

@@ -32,7 +32,7 @@ use crate::store::Store;
 use crate::text::Redactor;
 
 pub use candidates::{CandidateInfo, Candidates};
-pub use embed::{Embedded, RoutedEmbedder};
+pub use embed::{Embedded, Embeddings, RoutedEmbedder};
 pub use error::ProxyError;
 pub use recording::{Recording, RecordingError};
 pub use stream::{CompletionEvent, CompletionStream};
@@ -181,7 +181,7 @@ impl Proxy {
     pub fn price(&self, target: &str) -> Result<Price, ProxyError> {
         let first = self.inner.candidates.all(target)?.into_iter().next();
         first
-            .map(|candidate| candidate.price)
+            .map(|candidate| candidate.price())
             .ok_or_else(|| ProxyError::UnknownTarget { target: target.to_owned(), nearest: None })
     }
 

@@ -73,7 +73,7 @@ fn a_release_whose_model_has_no_price_is_refused() {
 
     --- stderr
     error: provider `extractive` has no priced model `large`; did you mean `larger`?
-    hint: `tollgate prices list` shows the known models; give it a price of its own in `[providers.NAME.models."MODEL"]`
+    hint: write both prices into `[providers.extractive.models."large"]`, or say with `vendor` in `[providers.extractive]` whose prices of `tollgate prices list` it has
     "#);
     project.migrate(2, "\"stages.small\" = \"extractve/small\"\n");
     project

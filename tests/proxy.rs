@@ -52,6 +52,12 @@ impl Vendor {
         counted.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum::<f64>() as u64
     }
 
+    /// How many requests it is working on.
+    async fn in_flight(&self) -> String {
+        let metrics = self.client.get(self.url("/metrics")).send().await.unwrap().text().await.unwrap();
+        metrics.lines().filter(|line| line.starts_with("mock_provider_in_flight")).collect()
+    }
+
     fn provider(&self, api: Api) -> ProviderSettings {
         let base = self.url(if api == Api::OpenAi { "/v1" } else { "" });
         let model =
@@ -97,9 +103,19 @@ fn settings() -> ProxySettings {
 }
 
 fn bench(vendors: &[(&str, ProviderSettings)], route: RouteSettings, settings: ProxySettings) -> Bench {
+    let clock = Arc::new(ManualClock::new("2026-11-01T00:00:00Z".parse().unwrap()));
+    let (proxy, store, directory) = proxy(vendors, route, settings, Arc::clone(&clock) as Arc<dyn Clock>);
+    Bench { proxy, clock, store, _directory: directory }
+}
+
+fn proxy(
+    vendors: &[(&str, ProviderSettings)],
+    route: RouteSettings,
+    settings: ProxySettings,
+    clock: Arc<dyn Clock>,
+) -> (Arc<Proxy>, Arc<Store>, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(&directory.path().join("tollgate.db")).unwrap());
-    let clock = Arc::new(ManualClock::new("2026-11-01T00:00:00Z".parse().unwrap()));
     let proxy = Proxy::new(Parts {
         providers: vendors.iter().map(|(name, settings)| ((*name).to_owned(), settings.clone())).collect(),
         routes: BTreeMap::from([("main".to_owned(), route)]),
@@ -109,10 +125,20 @@ fn bench(vendors: &[(&str, ProviderSettings)], route: RouteSettings, settings: P
         prices: Arc::new(PriceBook::shipped().clone()),
         recording: Recording::off(),
         store: Arc::clone(&store),
-        clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        clock,
         ids: Arc::new(IdSource::seeded(3)),
     });
-    Bench { proxy: Arc::new(proxy), clock, store, _directory: directory }
+    (Arc::new(proxy), store, directory)
+}
+
+/// As [`bench`], in real time.
+fn real(
+    vendors: &[(&str, ProviderSettings)],
+    route: RouteSettings,
+    settings: ProxySettings,
+) -> (Arc<Proxy>, tempfile::TempDir) {
+    let (proxy, _, directory) = proxy(vendors, route, settings, Arc::new(SystemClock::new()));
+    (proxy, directory)
 }
 
 fn route(candidates: &[&str]) -> RouteSettings {
@@ -196,22 +222,36 @@ async fn a_hung_probe_does_not_block_recovery() {
     let hung = serde_json::json!({"answers": {"reply": "a"}, "faults": [{"kind": "503", "probability": 1.0}]});
     let (primary, secondary) =
         (Vendor::start(hung).await, Vendor::start(serde_json::json!({"answers": {"reply": "b"}})).await);
-    let vendors = [("a", primary.provider(Api::OpenAi)), ("b", secondary.provider(Api::OpenAi))];
-    let bench = bench(&vendors, route(&["a/large", "b/large"]), settings());
-    bench.ask_many(20).await;
+    let mut narrow = primary.provider(Api::OpenAi);
+    narrow.max_concurrency = 1;
+    let vendors = [("a", narrow), ("b", secondary.provider(Api::OpenAi))];
+    let mut settings = settings();
+    settings.breaker.probe_timeout = Duration::from_secs(1);
+    settings.deadline = Duration::from_secs(30);
+    let bench = bench(&vendors, route(&["a/large", "b/large"]), settings);
+    for number in 0..6 {
+        bench.ask(&format!("{number}")).await.unwrap();
+    }
     assert_eq!(bench.breaker("a/large"), "open");
 
-    // The next probe hangs far longer than anybody waits.
+    // The next probe hangs, and holds the only place there is, until long after the vendor is well again.
     let slow = serde_json::json!({"kind": "constant", "ms": 60_000.0});
     primary.change(serde_json::json!({"faults": [], "latency": {"first_token": slow}})).await;
     bench.clock.advance(Duration::from_secs(5));
-    let hanging = { tokio::time::timeout(Duration::from_secs(2), bench.ask("probe")).await };
-    assert!(hanging.unwrap().is_ok_and(|answer| answer.model == "b/large"), "the probe has its own, short time-out");
-
-    let quick = serde_json::json!({"kind": "constant", "ms": 0.0});
-    primary.change(serde_json::json!({"latency": {"first_token": quick}})).await;
-    bench.clock.advance(Duration::from_secs(5));
-    assert_eq!(bench.ask("back?").await.unwrap().model, "a/large");
+    let before = primary.in_flight().await;
+    let hung = bench.ask("probe");
+    let later = async {
+        while primary.in_flight().await == before {
+            tokio::task::yield_now().await;
+        }
+        let quick = serde_json::json!({"kind": "constant", "ms": 0.0});
+        primary.change(serde_json::json!({"latency": {"first_token": quick}})).await;
+        bench.clock.advance(Duration::from_secs(5));
+        bench.ask("back?").await
+    };
+    let (hung, later) = tokio::join!(hung, later);
+    assert_eq!(later.unwrap().model, "a/large", "one probe interval after the vendor is well");
+    assert_eq!(hung.unwrap().model, "b/large", "the probe has its own time-out, and its request another candidate");
 }
 
 #[tokio::test]
@@ -244,7 +284,7 @@ async fn with_the_breaker_a_full_outage_is_answered_at_once() {
     assert!(calls <= 20, "{calls}");
     let error = bench.ask("and now?").await.unwrap_err();
     assert!(matches!(error, ProxyError::Open { .. }), "{error}");
-    assert!(error.to_string().contains("is tried again in"), "{error}");
+    assert!(error.to_string().contains("the next try is in"), "{error}");
 }
 
 #[tokio::test]
@@ -288,12 +328,52 @@ async fn a_deadline_is_kept_whatever_hangs() {
     let slow = serde_json::json!({"latency": {"first_token": {"kind": "constant", "ms": 60_000.0}}});
     let (one, two) = (Vendor::start(slow.clone()).await, Vendor::start(slow).await);
     let vendors = [("a", one.provider(Api::OpenAi)), ("b", two.provider(Api::OpenAi))];
-    let bench = bench(&vendors, route(&["a/large", "b/large"]), settings());
+    let (proxy, _directory) = real(&vendors, route(&["a/large", "b/large"]), settings());
     let hurried = CallContext { deadline: Some(Duration::from_millis(300)), ..context() };
-    let asked = bench.proxy.complete(&hurried, "main", request("anything"));
-    // The clock of the proxy stands still, so each attempt has its full share; both together stay within bounds.
-    let error = tokio::time::timeout(Duration::from_secs(2), asked).await.unwrap().unwrap_err();
-    assert!(error.to_string().contains("nothing within"), "{error}");
+    let clock = SystemClock::new();
+    let error = proxy.complete(&hurried, "main", request("anything")).await.unwrap_err();
+    let took = clock.monotonic();
+    assert!(took < Duration::from_millis(900), "three times the deadline is no deadline: {took:?}");
+    assert!(matches!(error, ProxyError::DeadlineExceeded { .. }), "{error}");
+    assert!(error.to_string().contains("within 300 ms"), "{error}");
+}
+
+#[tokio::test]
+async fn who_is_only_full_is_waited_for_when_nobody_else_can_be_asked() {
+    let slow = serde_json::json!({
+        "answers": {"reply": "a"}, "latency": {"first_token": {"kind": "constant", "ms": 50.0}}
+    });
+    let down = serde_json::json!({"faults": [{"kind": "503", "probability": 1.0}]});
+    let (one, two) = (Vendor::start(slow).await, Vendor::start(down).await);
+    let mut narrow = one.provider(Api::OpenAi);
+    narrow.max_concurrency = 1;
+    let vendors = [("a", narrow), ("b", two.provider(Api::OpenAi))];
+    let (proxy, _directory) = real(&vendors, route(&["a/large", "b/large"]), settings());
+    let ask = |number: usize| {
+        let proxy = Arc::clone(&proxy);
+        async move { proxy.complete(&context(), "main", request(&format!("{number}"))).await }
+    };
+    let outcomes: Vec<_> = futures::stream::iter(0..12).map(ask).buffer_unordered(12).collect().await;
+    let failed: Vec<String> = outcomes.iter().filter_map(|outcome| Some(outcome.as_ref().err()?.to_string())).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_candidate_that_was_slow_lately_is_skipped() {
+    let slow = serde_json::json!({
+        "answers": {"reply": "a"}, "latency": {"first_token": {"kind": "constant", "ms": 40.0}}
+    });
+    let (one, two) = (Vendor::start(slow).await, Vendor::start(serde_json::json!({"answers": {"reply": "b"}})).await);
+    let vendors = [("a", one.provider(Api::OpenAi)), ("b", two.provider(Api::OpenAi))];
+    let quick = RouteSettings { p95: Some(Duration::from_millis(20)), ..route(&["a/large", "b/large"]) };
+    let (proxy, _directory) = real(&vendors, quick, settings());
+    let ask = |number: usize| {
+        let proxy = Arc::clone(&proxy);
+        async move { proxy.complete(&context(), "main", request(&format!("{number}"))).await.unwrap().model }
+    };
+    let first: Vec<_> = futures::stream::iter(0..20).map(ask).buffer_unordered(20).collect().await;
+    assert!(first.iter().all(|model| model == "a/large"), "too little is known yet: {first:?}");
+    assert_eq!(ask(20).await, "b/large");
 }
 
 #[tokio::test]

@@ -82,6 +82,41 @@ fn a_key_in_the_file_is_refused() {
 }
 
 #[test]
+fn a_key_in_place_of_its_variables_name_is_refused_and_not_repeated() {
+    let project = Project::new();
+    project.append("tollgate.toml", "\n[providers.x]\nkind = \"openai\"\napi_key_env = \"sk-proj-canary\"\n");
+    let run = project.run(&["ask", "anything?"]).exits(2).complains("is not the name of an environment variable");
+    assert!(!run.stderr.contains("sk-proj-canary"), "{}", run.stderr);
+}
+
+#[test]
+fn answers_with_personal_data_replay_as_they_were_recorded() {
+    let reply = json!({
+        "answer": "Write to:\njane.doe@example.org or call +49 30 901820.", "citations": [], "confidence": 0.9, "refused": false
+    });
+    let lines = json!([{"reply": reply.to_string()}]);
+    let vendor = MockVendor::start(&json!({"answers": {"mode": "file", "lines": lines}}));
+    let project = Project::with_vendor("openai", &vendor);
+    let recorded = evaluated(&project, &["--record", "recorded"]);
+    drop(vendor);
+    let replayed = evaluated(&project, &["--replay", "recorded"]);
+    assert_eq!((&recorded["score"], &recorded["errored"]), (&replayed["score"], &replayed["errored"]));
+    assert_eq!(replayed["broken"], 0, "what was recorded is JSON still");
+}
+
+#[test]
+fn missing_answers_prove_nothing_about_a_limit() {
+    let vendor = MockVendor::start(&json!({}));
+    let project = Project::with_vendor("openai", &vendor);
+    let recorded = evaluated(&project, &["--record", "recorded", "--bounds", "never"]);
+    let limit = format!("{}", recorded["score"]["estimate"].as_f64().unwrap() - 0.01);
+    // The second repeats were never recorded.
+    let arguments = ["eval", "--replay", "recorded", "--bounds", "never", "--repeats", "2", "--fail-under", &limit];
+    let run = project.run_with(&arguments, WITH_KEY).exits(4).complains("answers are missing");
+    run.says("Errors (").says("no recording in recorded fits");
+}
+
+#[test]
 fn record_then_replay_gives_the_same_scores_without_a_vendor() {
     let project;
     let recorded;
@@ -186,7 +221,7 @@ fn neither_keys_nor_personal_data_stay_in_logs_store_recordings_telemetry_or_rep
         let run = project.run_with(&arguments, WITH_KEY).exits(0);
         said.push_str(&run.stderr);
     }
-    // A vendor that echoes what it was sent in its error must not bring it into a log either.
+    // A refusal before the call says nothing of the question either.
     let refused = project.run_with(&["eval", "canary.jsonl", "-vvv", "--max-request-cost", "0.000001"], WITH_KEY);
     said.push_str(&refused.stderr);
     said.push_str(&collector.received());

@@ -32,6 +32,13 @@ pub(super) struct Ready {
     pub(super) proxy: Arc<Proxy>,
 }
 
+/// Reads the project, if there is one: none was named and none is at or above the current directory.
+pub(super) fn find_config(global: &Global) -> Result<Option<Config>, Failure> {
+    let nowhere =
+        global.project.is_none() && std::env::current_dir().is_ok_and(|here| config::find_project(&here).is_none());
+    if nowhere { Ok(None) } else { load_config(global).map(Some) }
+}
+
 /// Finds and reads the project.
 pub(super) fn load_config(global: &Global) -> Result<Config, Failure> {
     let root = if let Some(directory) = &global.project {

@@ -111,7 +111,8 @@ impl Diagnosis {
         let targets = stages
             .map(|target| (target, "chat"))
             .chain(release.retrieval.embedder.iter().map(|target| (target, "embeddings")));
-        for (target, what) in targets {
+        let mut seen = std::collections::BTreeSet::new();
+        for (target, what) in targets.filter(|wanted| seen.insert(*wanted)) {
             let found = match candidates.describe(target) {
                 Ok(found) => found,
                 Err(error) => {

@@ -244,9 +244,8 @@ async fn replay(
     let (stopper, stop) = watch::channel(false);
     let mut watcher = JoinSet::new();
     watcher.spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            let _ = stopper.send(true);
-        }
+        super::signals::stopped().await;
+        let _ = stopper.send(true);
         // Kept alive so that nobody takes a dropped sender for a wish to stop.
         std::future::pending::<()>().await;
     });
@@ -280,6 +279,15 @@ fn exit_code(args: &EvalArgs, output: &Output, report: &EvalReport) -> Code {
     if let Some(limit) = args.fail_under.filter(|limit| score.estimate < *limit) {
         output.note(&format!("score {:.4} is below {limit}", score.estimate));
         return Code::Failed;
+    }
+    // What is missing could have been anything: only a score that holds with nothing in its place is a pass.
+    let judged = report.results.saturating_sub(report.errored) as f64 / report.results.max(1) as f64;
+    if let Some(limit) = args.fail_under.filter(|limit| score.estimate * judged < *limit) {
+        output.note(&format!(
+            "{} of {} answers are missing, so that nothing is proved about a score of {limit}; continue with `tollgate eval --resume {}`",
+            report.errored, report.results, report.run
+        ));
+        return Code::Inconclusive;
     }
     if report.errored + report.broken == report.results {
         output.note("every answer was missing or broken");

@@ -23,6 +23,8 @@ pub(super) enum Code {
     Usage,
     /// Could not run.
     CouldNotRun,
+    /// Not enough evidence for a verdict.
+    Inconclusive,
 }
 
 impl From<Code> for ExitCode {
@@ -32,6 +34,7 @@ impl From<Code> for ExitCode {
             Code::Failed => 1,
             Code::Usage => 2,
             Code::CouldNotRun => 3,
+            Code::Inconclusive => 4,
         })
     }
 }
@@ -97,15 +100,23 @@ impl From<PromptError> for Failure {
 impl From<ProxyError> for Failure {
     fn from(error: ProxyError) -> Self {
         match error {
-            ProxyError::Store(store) => store.into(),
             ProxyError::UnknownTarget { .. } | ProxyError::UnknownProvider { .. } | ProxyError::Unsupported { .. } => {
-                let hint =
-                    "name a model of a `[providers.NAME]` table, or a `[routes.NAME]`, in the release's `stages.*`";
+                let hint = "name a model of a `[providers.NAME]` table, or a `[routes.NAME]`, in the release's `stages.*` and `retrieval.embedder`";
                 Self::with(Code::Usage, &error, Some(hint.to_owned()))
             }
-            ProxyError::UnknownModel { .. } | ProxyError::NoPrice { .. } => {
-                let hint = "`tollgate prices list` shows the known models; give it a price of its own in `[providers.NAME.models.\"MODEL\"]`";
-                Self::with(Code::Usage, &error, Some(hint.to_owned()))
+            ProxyError::UnknownModel { ref provider, ref model, .. } => {
+                let hint = format!(
+                    "write both prices into `[providers.{provider}.models.\"{model}\"]`, or say with `vendor` in \
+                     `[providers.{provider}]` whose prices of `tollgate prices list` it has"
+                );
+                Self::with(Code::Usage, &error, Some(hint))
+            }
+            ProxyError::NoPrice { ref provider, .. } => {
+                let hint = format!(
+                    "`tollgate prices list` shows the known models; a model of your own has its prices in \
+                     `[providers.{provider}.models.\"MODEL\"]`"
+                );
+                Self::with(Code::Usage, &error, Some(hint))
             }
             ProxyError::CeilingExceeded { .. } => {
                 let hint = "shorten the prompt, lower `max_output_tokens`, or approve it with --max-request-cost";
@@ -114,6 +125,10 @@ impl From<ProxyError> for Failure {
             ProxyError::Setup { .. } => Self::with(Code::Usage, &error, None),
             ProxyError::Provider { ref source, .. } => {
                 let hint = provider_hint(source);
+                Self::with(Code::CouldNotRun, &error, hint.map(str::to_owned))
+            }
+            ProxyError::AllFailed { ref failures, .. } | ProxyError::DeadlineExceeded { ref failures, .. } => {
+                let hint = failures.last().and_then(|(_, error)| provider_hint(error));
                 Self::with(Code::CouldNotRun, &error, hint.map(str::to_owned))
             }
             ProxyError::Recording(_) => {
@@ -128,17 +143,30 @@ impl From<ProxyError> for Failure {
 fn provider_hint(error: &ProviderError) -> Option<&'static str> {
     Some(match error {
         ProviderError::KeyMissing { .. } => "set it, or name another with `api_key_env` or `api_key_file`",
-        ProviderError::Unauthorized { .. } => "check that the key is whole, of this vendor, and not revoked",
+        ProviderError::Unauthorized { .. } => {
+            "check that the key is whole, of this vendor, and not revoked; `api_key_env` or `api_key_file` names it"
+        }
         ProviderError::NoSuchModel { .. } => "check the model's name in the vendor's list of models",
         ProviderError::QuotaSpent { .. } => "add credit at the vendor, or a candidate of another vendor to the route",
         ProviderError::Connection { .. } => "check `base_url`, the network, and HTTPS_PROXY",
+        ProviderError::RateLimited { .. } | ProviderError::Unavailable { .. } => {
+            "try again later, or give the stage a route with a candidate of another vendor"
+        }
+        ProviderError::TimedOut { .. } => "raise the provider's `timeouts` or `proxy.deadline_ms`, or add a candidate",
+        ProviderError::Malformed { .. } | ProviderError::Truncated { .. } => {
+            "check that `base_url` is the API's own address, and `max_reply_bytes`"
+        }
         _ => return None,
     })
 }
 
 impl From<PriceBookError> for Failure {
     fn from(error: PriceBookError) -> Self {
-        Self::with(Code::Usage, &error, Some("`tollgate prices check FILE` lists what is wrong".to_owned()))
+        Self::with(
+            Code::Usage,
+            &error,
+            Some("correct it there; `tollgate prices check FILE` checks it again".to_owned()),
+        )
     }
 }
 

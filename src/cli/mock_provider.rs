@@ -27,7 +27,7 @@ Then, in tollgate.toml:
   kind = \"openai\"                      # or \"anthropic\", with base_url = \"http://127.0.0.1:9090\"
   base_url = \"http://127.0.0.1:9090/v1\"")]
 pub(super) struct MockProviderArgs {
-    /// The port; 0 takes a free one, which the first line of output names
+    /// The port; 0 takes a free one, which the output names
     #[arg(long, default_value_t = 9090)]
     port: u16,
     /// The address; whoever reaches it can change its settings

@@ -1,9 +1,10 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::app::{load_config, price_book, price_book_path};
+use super::app::{find_config, load_config, price_book, price_book_path};
 use super::failure::{Code, Failure};
 use super::output::Output;
 use super::{Global, logging};
@@ -73,15 +74,18 @@ pub(super) struct ImportArgs {
 }
 
 pub(super) fn run(command: PricesCommand, global: &Global, output: &Output) -> Result<Code, Failure> {
-    let config = load_config(global);
-    if let Ok(config) = &config {
-        logging::start(output, config.log_format);
-    }
+    // Prices can be looked up outside a project too; a project that is broken is an error all the same.
+    let config = match find_config(global)? {
+        Some(config) => {
+            logging::start(output, config.log_format);
+            Some(config)
+        }
+        None => None,
+    };
     let today = SystemClock::new().now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
-    // Prices can be looked up outside a project too.
     let in_force = || match &config {
-        Ok(config) => price_book(config),
-        Err(_) => Ok(PriceBook::shipped().clone()),
+        Some(config) => price_book(config),
+        None => Ok(PriceBook::shipped().clone()),
     };
     match command {
         PricesCommand::List(args) => {
@@ -94,10 +98,16 @@ pub(super) fn run(command: PricesCommand, global: &Global, output: &Output) -> R
             };
             let prices: Vec<Entry> = book.current(on).into_iter().filter(wanted).cloned().collect();
             let (version, hash) = (book.version.clone(), book.hash.as_str().to_owned());
+            if prices.is_empty() {
+                let mut vendors: Vec<&str> = book.current(on).into_iter().map(|entry| entry.vendor.as_str()).collect();
+                vendors.dedup();
+                output.note(&format!("no price fits; the vendors of {on} are {}", vendors.join(", ")));
+            }
             output.write(&PriceList { version, hash, on: on.to_string(), prices })?;
             Ok(Code::Pass)
         }
         PricesCommand::Check(args) => {
+            output.accepts(&[Format::Human, Format::Json, Format::Markdown, Format::Html])?;
             let book = match &args.file {
                 Some(path) => PriceBook::read(path)?,
                 None => in_force()?,
@@ -109,7 +119,11 @@ pub(super) fn run(command: PricesCommand, global: &Global, output: &Output) -> R
             output.write(&PriceCheck { version, hash, entries, problems })?;
             Ok(if failed { Code::Failed } else { Code::Pass })
         }
-        PricesCommand::Import(args) => import(&args, &price_book_path(&config?), today, output),
+        PricesCommand::Import(args) => {
+            output.accepts(&[Format::Human, Format::Json, Format::Markdown, Format::Html])?;
+            let config = config.map_or_else(|| load_config(global), Ok)?;
+            import(&args, &price_book_path(&config), today, output)
+        }
     }
 }
 
@@ -126,17 +140,23 @@ fn import(
         Failure::usage(format!("cannot read {}: {error}", args.file.display()), "name LiteLLM's price map")
     })?;
     let source = format!("LiteLLM price map, {}", args.file.file_name().unwrap_or_default().display());
-    let imported = import_litellm(
-        &text,
-        &args.file.display().to_string(),
-        &Import {
+    let read = |wanted: &dyn Fn(&str, &str) -> bool| {
+        let import = Import {
             version: &today.to_string(),
             date: today,
             effective_from: args.effective_from.unwrap_or(today),
             source: &source,
-            wanted: &|vendor, _| args.vendor.is_empty() || args.vendor.iter().any(|wanted| wanted == vendor),
-        },
-    )?;
+            wanted,
+        };
+        import_litellm(&text, &args.file.display().to_string(), &import)
+    };
+    let of_vendor = |vendor: &str| args.vendor.is_empty() || args.vendor.iter().any(|wanted| wanted == vendor);
+    let all = read(&|vendor, _| of_vendor(vendor))?;
+    // A price that cannot be right is left out, as one that cannot be read is.
+    let is_wrong = |problem: &PriceProblem| problem.severity == Severity::Error;
+    let wrong: Vec<PriceProblem> = all.book.check(today).into_iter().filter(is_wrong).collect();
+    let names: Vec<&str> = wrong.iter().filter_map(|problem| problem.entry.as_deref()).collect();
+    let imported = read(&|vendor, model| of_vendor(vendor) && !names.contains(&format!("{vendor}/{model}").as_str()))?;
     let entries = imported.book.entries().count() as u64;
     if entries == 0 {
         return Err(Failure::usage(
@@ -144,10 +164,18 @@ fn import(
             "leave --vendor out, or name vendors of the map",
         ));
     }
+    let mut problems = imported.book.check(today);
+    if let Some(still) = problems.iter().find(|problem| is_wrong(problem)) {
+        let about = still.entry.as_deref().unwrap_or("the book");
+        return Err(Failure::usage(
+            format!("the prices cannot be used, and nothing was written: {about}: {}", still.message),
+            "correct them in the map, or leave their vendors out with --vendor",
+        ));
+    }
+    problems.extend(wrong);
     let json = imported.book.to_json();
     replace_file(target, |file| file.write_all(json.as_bytes()))
         .map_err(|error| Failure::could_not_run(format!("cannot write {}: {error}", target.display())))?;
-    let problems = imported.book.check(today);
     output.write(&PriceImport { book: target.display().to_string(), entries, skipped: imported.skipped, problems })?;
     Ok(Code::Pass)
 }
@@ -190,7 +218,7 @@ fn rate(rate: Option<crate::domain::Rate>) -> Cell {
     rate.map_or(Cell::Missing, |rate| Cell::Text(format!("{}", rate.usd_per_million())))
 }
 
-const COLUMNS: [&str; 6] = ["input", "cached input", "cache write", "output", "batch input", "batch output"];
+const COLUMNS: [&str; 6] = ["input", "cached", "cache write", "output", "batch in", "batch out"];
 
 impl PriceList {
     fn row(entry: &Entry) -> Vec<Cell> {
@@ -216,15 +244,15 @@ impl Render for PriceList {
     }
 
     fn document(&self) -> Document {
-        let columns = [Column::text("model"), Column::text("mode"), Column::text("from")];
-        let table = Table::new("", columns.into_iter().chain(COLUMNS.map(Column::number)));
-        let table = self.prices.iter().fold(table, |table, entry| table.row(Self::row(entry)));
+        let table = Table::new("", [Column::text("model")].into_iter().chain(COLUMNS.map(Column::number)));
+        let short = |entry| Self::row(entry).into_iter().take(1).chain(Self::row(entry).into_iter().skip(3));
+        let table = self.prices.iter().fold(table, |table, entry| table.row(short(entry)));
         let long = self.prices.iter().filter(|entry| entry.price.long_prompt.is_some()).count();
         let mut document = Document::new("prices")
             .text(format!("Dollars per million tokens on {}, {} models.", self.on, self.prices.len()))
             .table(table);
         if long > 0 {
-            document = document.note(format!("{long} of them are dearer for long prompts: see --format json"));
+            document = document.note(format!("long prompts are dearer with {long} of them: see --format json"));
         }
         document.note(format!("price book {}, {}", self.version, self.hash.get(..12).unwrap_or(&self.hash)))
     }
@@ -273,18 +301,27 @@ impl Render for PriceImport {
     }
 
     fn document(&self) -> Document {
-        let mut document = Document::new("prices import")
-            .verdict(Status::Good, format!("{} prices written to {}", self.entries, self.book));
+        let mut document = Document::new("prices import");
         if !self.problems.is_empty() {
-            document = document.heading(2, "Doubts").table(problem_table(&self.problems));
+            let title = "Doubtful prices; what is wrong for certain was left out";
+            document = document.heading(2, title).table(problem_table(&self.problems));
         }
         if !self.skipped.is_empty() {
-            let columns = [Column::text("left out"), Column::text("why")];
-            let table = self.skipped.iter().fold(Table::new("", columns), |table, skipped| {
-                table.row([Cell::Text(skipped.name.clone()), Cell::Text(skipped.message.clone())])
+            // Thousands of single lines would say less; JSON has them all.
+            let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+            for skipped in &self.skipped {
+                reasons.entry(&skipped.message).or_default().push(&skipped.name);
+            }
+            let columns = [Column::number("left out"), Column::text("why"), Column::text("such as")];
+            let table = reasons.iter().fold(Table::new("", columns), |table, (reason, names)| {
+                let some: Vec<&str> = names.iter().take(2).copied().collect();
+                table.row([Cell::count(names.len()), Cell::Text((*reason).to_owned()), Cell::Text(some.join(", "))])
             });
             document = document.heading(2, "Left out").table(table);
         }
-        document
+        document.verdict(
+            Status::Good,
+            format!("{} prices written to {}, {} entries left out", self.entries, self.book, self.skipped.len()),
+        )
     }
 }

@@ -190,14 +190,24 @@ fn read_http(api: Api, root: &Path, environment: &[(String, String)], provider: 
     {
         provider.reject("base_url", "must start with https:// or http://", Some(format!("the usual one: {usual_url}")));
     }
+    if base_url.as_ref().is_some_and(|url| url.contains('?')) {
+        provider.reject("base_url", "must not hold a query", Some("a key goes with api_key_env".into()));
+    }
     let (variable, file) = (provider.text("api_key_env"), provider.text("api_key_file"));
     if variable.is_some() && file.is_some() {
         provider.reject("api_key_file", "stands beside api_key_env", Some("keep one of the two".into()));
+    }
+    if let Some(name) = &variable
+        && !is_variable_name(name)
+    {
+        let hint = "name the variable that holds the key; the key itself does not stand in this file";
+        provider.reject("api_key_env", "is not the name of an environment variable", Some(hint.into()));
     }
     let from_variable = |name: &str| ApiKey {
         source: format!("the environment variable `{name}`"),
         secret: environment.iter().find(|(known, _)| known == name).and_then(|(_, value)| secret(value)),
     };
+    let variable = variable.filter(|name| is_variable_name(name));
     let key = match (variable, file) {
         (_, Some(file)) => {
             let path = root.join(file);
@@ -213,14 +223,20 @@ fn read_http(api: Api, root: &Path, environment: &[(String, String)], provider: 
     };
     let headers = provider.table("headers").map(Reader::free_texts).unwrap_or_default();
     for (name, _) in &headers {
-        if ["authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie"].contains(&name.to_lowercase().as_str())
-        {
+        let lower = name.to_lowercase();
+        if ["auth", "key", "token", "secret", "cookie"].iter().any(|part| lower.contains(part)) {
             let hint = "name the variable with api_key_env, and the header with api_key_header";
             provider.reject(
                 "headers",
                 format!("`{name}` carries a key, and keys do not stand in this file"),
                 Some(hint.into()),
             );
+        }
+    }
+    for name in ["api_key", "key", "token"] {
+        if provider.has(name) {
+            let hint = "put it into the environment, and name the variable with api_key_env";
+            provider.reject(name, "keys do not stand in this file", Some(hint.into()));
         }
     }
     HttpProviderSettings {
@@ -232,6 +248,11 @@ fn read_http(api: Api, root: &Path, environment: &[(String, String)], provider: 
         structured_output: provider.flag("structured_output").unwrap_or(true),
         max_reply_bytes: provider.integer("max_reply_bytes", 1_024..=1_000_000_000).unwrap_or(16_777_216) as u64,
     }
+}
+
+fn is_variable_name(name: &str) -> bool {
+    let starts = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    starts && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
 fn secret(text: &str) -> Option<Secret> {
@@ -270,6 +291,11 @@ fn read_model(model: Reader<'_>) -> ModelSettings {
         let missing = if has("input_usd_per_million") { "output_usd_per_million" } else { "input_usd_per_million" };
         model.require(missing, "a price is never assumed: write 0 for a model that costs nothing");
     }
+    for cached in ["cached_input_usd_per_million", "cache_write_usd_per_million"] {
+        if model.has(cached) && !model.has("input_usd_per_million") {
+            model.reject(cached, "stands without input_usd_per_million and output_usd_per_million", None);
+        }
+    }
     let ceiling = model.dollars("ceiling_usd");
     model.finish();
     let price = input.zip(output).map(|(input, output)| {
@@ -293,6 +319,9 @@ pub(super) fn read_route(route: Reader<'_>) -> Option<RouteSettings> {
     }
     if candidates.as_ref().is_some_and(Vec::is_empty) {
         route.reject("candidates", "names no model", None);
+    }
+    if let Some((task, _)) = tasks.iter().find(|(_, models)| models.is_empty()) {
+        route.reject("tasks", format!("`{task}` names no model"), None);
     }
     let (max_request, p95, hedge_after) =
         (route.dollars("max_request_usd"), route.millis("p95_ms"), route.millis("hedge_after_ms"));

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use crate::stats::{ClusterMean, MeanEstimate};
-use crate::store::{CaseResult, GradeRow};
+use crate::store::{CaseResult, CaseStatus, GradeRow};
 
 /// Confidence of every interval in a report.
 pub(super) const CONFIDENCE: f64 = 0.95;
@@ -15,6 +15,8 @@ pub(super) struct CaseSummary {
     pub(super) score: Option<f64>,
     /// The result with the lowest score, when it is not the first.
     pub(super) worst: Option<CaseResult>,
+    /// Why the first of its repeats that errored has no answer or no score.
+    pub(super) error: Option<String>,
     /// Mean grade of each grader over the repeats, with its weight.
     pub(super) grades: Vec<(String, f64, Option<f64>)>,
 }
@@ -29,12 +31,14 @@ impl CaseSummary {
         let judged: Vec<f64> = repeats.iter().filter_map(|result| result.score).collect();
         let score = crate::stats::mean(&judged);
         let grades = mean_grades(repeats.iter().map(|result| &result.grades[..]));
+        let error = repeats.iter().find(|result| result.status == CaseStatus::Errored);
+        let error = error.and_then(|result| result.error.clone());
         let mut repeats = repeats.into_iter();
         let first = repeats.next()?;
         let least = |score: Option<f64>| score.unwrap_or(f64::INFINITY);
         let worst = repeats.reduce(|worst, next| if least(next.score) < least(worst.score) { next } else { worst });
         let worst = worst.filter(|worst| least(worst.score) < least(first.score));
-        Some(Self { first, score, worst, grades })
+        Some(Self { first, score, worst, error, grades })
     }
 }
 

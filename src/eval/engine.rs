@@ -62,6 +62,8 @@ pub struct Progress {
     weight_sum: f64,
     /// What was spent, as far as it is known; bounds included.
     pub spent: NanoUsd,
+    /// Whether some of it is unknown.
+    pub spent_more: bool,
 }
 
 impl Progress {
@@ -72,6 +74,7 @@ impl Progress {
 
     fn add(&mut self, result: &Finished) {
         self.spent += result.cost.unwrap_or_default();
+        self.spent_more |= result.cost.is_none();
         if result.kind != CaseKind::Case {
             return;
         }
@@ -111,7 +114,12 @@ impl Engine {
     pub async fn replay(self: &Arc<Self>, mut replay: Replay<'_>) -> Result<RunStatus, EvalError> {
         let plan = replay.plan;
         let totals = self.store.run_totals(replay.run)?;
-        let mut progress = Progress { planned: plan.planned(), spent: totals.cost, ..Progress::default() };
+        let mut progress = Progress {
+            planned: plan.planned(),
+            spent: totals.cost,
+            spent_more: totals.cost_incomplete,
+            ..Progress::default()
+        };
         let mut tasks = JoinSet::new();
         let mut status = RunStatus::Complete;
         (replay.progress)(&progress);
@@ -132,6 +140,13 @@ impl Engine {
                 }
                 if *replay.stop.borrow() {
                     status = RunStatus::Interrupted;
+                    break 'cases;
+                }
+                if replay.max_cost.is_some() && progress.spent_more {
+                    tracing::warn!(
+                        "what some case cost is unknown, so the spend limit cannot be kept: no further case is begun"
+                    );
+                    status = RunStatus::Stopped;
                     break 'cases;
                 }
                 if replay.max_cost.is_some_and(|most| progress.spent >= most) {
@@ -163,7 +178,8 @@ impl Engine {
         if let Some(stored) = self.store.result(replay.run, &case.id, repeat)? {
             let (status, score, weight) = (stored.status, stored.score, stored.weight);
             // Its cost is in the run's totals already.
-            progress.add(&Finished { kind: CaseKind::Case, status, score, weight, cost: None });
+            let cost = Some(NanoUsd::ZERO);
+            progress.add(&Finished { kind: CaseKind::Case, status, score, weight, cost });
             (replay.progress)(progress);
         }
         Ok(())
@@ -270,11 +286,8 @@ async fn next(
 /// The store's error behind `error`, when it is one: then nothing more can be kept, and the run ends.
 fn store_error(error: AssistantError) -> Result<StoreError, AssistantError> {
     use crate::kb::KbError;
-    use crate::proxy::ProxyError;
     match error {
-        AssistantError::Store(store)
-        | AssistantError::Proxy(ProxyError::Store(store))
-        | AssistantError::Knowledge(KbError::Store(store)) => Ok(store),
+        AssistantError::Store(store) | AssistantError::Knowledge(KbError::Store(store)) => Ok(store),
         other => Err(other),
     }
 }
@@ -314,8 +327,9 @@ fn failed(task: &Task, error: &AssistantError) -> CaseResult {
     let own = error.is_the_assistants_own();
     let (usage, cost_nanousd, calls) = match error {
         AssistantError::Output { spent, .. } => (spent.usage, spent.cost_nanousd, spent.calls),
-        _ if own => (Usage::default(), Some(NanoUsd::ZERO), 0),
-        _ => (Usage::default(), None, 0),
+        // Nothing was sent, or nothing that a vendor bills.
+        AssistantError::Proxy(error) if error.may_be_billed() => (Usage::default(), None, 0),
+        _ => (Usage::default(), Some(NanoUsd::ZERO), 0),
     };
     CaseResult {
         status: if own { CaseStatus::Answered } else { CaseStatus::Errored },

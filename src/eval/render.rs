@@ -8,7 +8,7 @@ use crate::report::{
 use crate::stats::MeanEstimate;
 use crate::store::RunStatus;
 
-/// Errors shown to a person; JSON has them all.
+/// Different errors shown to a person; JSON has them all.
 const ERRORS_SHOWN: usize = 20;
 
 impl Render for EvalReport {
@@ -29,14 +29,28 @@ impl Render for EvalReport {
                 document = case.add_to(document);
             }
         }
-        let errors: Vec<_> =
-            self.failing.iter().filter_map(|failing| Some((&failing.case, failing.error.as_ref()?))).collect();
+        let mut errors: Vec<(&String, Vec<&str>)> = Vec::new();
+        for failing in &self.failing {
+            let Some(error) = &failing.error else { continue };
+            match errors.iter_mut().find(|(known, _)| *known == error) {
+                Some((_, cases)) => cases.push(&failing.case),
+                None => errors.push((error, vec![&failing.case])),
+            }
+        }
         if !errors.is_empty() {
+            let cases: usize = errors.iter().map(|(_, cases)| cases.len()).sum();
             let table = Table::new("", [Column::text("case"), Column::text("why")]);
-            let table = errors.iter().take(ERRORS_SHOWN).fold(table, |table, (case, error)| {
-                table.row([Cell::Code((*case).clone()), Cell::Text((*error).clone())])
+            let table = errors.iter().take(ERRORS_SHOWN).fold(table, |table, (error, cases)| {
+                let case = match &cases[..] {
+                    [only] => Cell::Code((*only).to_owned()),
+                    cases => Cell::Text(format!("{} cases", cases.len())),
+                };
+                table.row([case, Cell::Text((*error).clone())])
             });
-            document = document.heading(2, format!("Errors ({})", errors.len())).table(table);
+            document = document.heading(2, format!("Errors ({cases})")).table(table);
+            if let Some(more) = errors.len().checked_sub(ERRORS_SHOWN).filter(|more| *more > 0) {
+                document = document.note(format!("{more} more kinds of errors: see --format json"));
+            }
         }
         if !self.failing.is_empty() {
             let commands: Vec<&str> = self.failing.iter().map(|failing| failing.repro.as_str()).collect();

@@ -193,7 +193,7 @@ impl Tally {
         if let Some(bounds) = &mut self.bounds {
             bounds.case(case);
         }
-        if case.score.is_none_or(|score| score < self.pass_score) {
+        if case.error.is_some() || case.score.is_none_or(|score| score < self.pass_score) {
             self.fail(case);
         }
         self.consider_worst(case);
@@ -236,7 +236,7 @@ impl Tally {
             quoted(&filter_for_id(id)),
             self.seed
         );
-        let error = case.shown().error.clone();
+        let error = case.error.clone().or_else(|| case.shown().error.clone());
         self.failing.push(FailingCase { case: id.clone(), score: case.score, error, repro });
     }
 

@@ -180,6 +180,8 @@ impl KnowledgeBase {
             dimensions = vectors.first().map_or(dimensions, Vec::len);
             self.store.put_embeddings(embedder.id(), hashes.into_iter().zip(vectors).collect()).await?;
             *asked += count;
+            // The records of these calls must not wait for the end of all: they say what was paid.
+            self.store.flush().await?;
         }
         progress(wanted.len() as u64, wanted.len() as u64);
         Ok(())

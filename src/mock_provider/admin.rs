@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::SettingsError;
 use super::exchange::{Body, Head};
 use super::fault::Outage;
+use super::settings::KEY_IS_SET;
 use super::settings::MockSettings;
 use super::state::State;
 use crate::domain::Secret;
@@ -30,7 +31,14 @@ pub(super) fn respond(state: &Arc<State>, method: &Method, path: &str, body: Opt
         ("GET", "/healthz") => Head::new(200, "text/plain; charset=utf-8").with("ok\n"),
         ("GET", "/metrics") => Head::new(200, "text/plain; version=0.0.4; charset=utf-8").with(state.metrics.text()),
         ("GET", "/admin/settings") => settings(state),
-        ("PUT", "/admin/settings") => done(state.change(|_, _| read(body))),
+        ("PUT", "/admin/settings") => done(state.change(|now, _| {
+            let mut settings: MockSettings = read(body)?;
+            // What is read back of the key is only that there is one.
+            if settings.api_key.as_ref().is_some_and(|key| key.expose() == KEY_IS_SET) {
+                settings.api_key.clone_from(&now.api_key);
+            }
+            Ok(settings)
+        })),
         ("PATCH", "/admin/settings") => done(state.change(|now, _| patched(now, &read(body)?))),
         ("POST", "/admin/outage") => done(state.change(|now, elapsed| {
             let outage: Outage = read(body)?;
@@ -80,7 +88,9 @@ fn merge(target: &mut Value, patch: &Value) {
         target.clone_from(patch);
         return;
     };
-    if !target.is_object() {
+    // A thing of another kind has other fields: those of the old kind mean nothing to it.
+    let other_kind = changes.get("kind").is_some_and(|kind| target.get("kind").is_some_and(|now| now != kind));
+    if !target.is_object() || other_kind {
         *target = json!({});
     }
     let Value::Object(target) = target else { return };

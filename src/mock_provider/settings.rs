@@ -198,9 +198,12 @@ pub(super) fn check_dimensions(dimensions: u32) -> Result<(), String> {
     if (1..=4096).contains(&dimensions) { Ok(()) } else { Err(format!("{dimensions} is not from 1 to 4096")) }
 }
 
+/// What is written of a key.
+pub(super) const KEY_IS_SET: &str = "(set)";
+
 #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
 fn masked<S: Serializer>(_: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str("(set)")
+    serializer.serialize_str(KEY_IS_SET)
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {

@@ -19,6 +19,9 @@ use crate::text;
 /// What the assistant says instead of an answer that its own confidence does not carry.
 const REFUSAL: &str = "I could not find an answer to this in the documents.";
 
+/// A question's vector, and the time that it took when it was recorded.
+type QueryVector = (Vec<f32>, Option<std::time::Duration>);
+
 /// The pipeline in this process.
 pub struct Local {
     parts: Parts,
@@ -81,8 +84,8 @@ impl Local {
         let normalized = self.normalize(&question.text)?;
         trace.step("normalize", "");
 
-        let cacheable = release.cache.exact && question.use_cache && question.passages == PassageChoice::Release;
-        let cache = cacheable
+        let cache = self
+            .is_cacheable(question)
             .then(|| ExactCache::entry(store, release, question, &normalized, clock.now().as_millisecond()))
             .transpose()?;
         if let Some(cache) = &cache {
@@ -98,10 +101,13 @@ impl Local {
 
         let mut spent = Spent::NOTHING;
         let vector = self.query_vector(question, &mut spent).await?;
-        if vector.is_some() {
+        if let Some((_, replayed)) = &vector {
             trace.step("embed", release.retrieval.embedder.clone().unwrap_or_default());
+            if let Some(latency) = replayed {
+                trace.replayed(*latency);
+            }
         }
-        let passages = self.passages(question, vector.as_deref())?;
+        let passages = self.passages(question, vector.as_ref().map(|(vector, _)| vector.as_slice()))?;
         trace.step("retrieve", format!("{} passages, {}", passages.len(), release.retrieval.mode.as_str()));
 
         let messages = self.render(question, &passages)?;
@@ -140,6 +146,10 @@ impl Local {
         Ok(answer)
     }
 
+    fn is_cacheable(&self, question: &Question) -> bool {
+        self.parts.release.cache.exact && question.use_cache && question.passages == PassageChoice::Release
+    }
+
     fn normalize(&self, question: &str) -> Result<String, AssistantError> {
         let length = question.chars().count();
         let limit = self.parts.release.limits.max_question_chars;
@@ -151,16 +161,20 @@ impl Local {
     }
 
     /// The question's vector, where the release's retrieval makes use of one.
-    async fn query_vector(&self, question: &Question, spent: &mut Spent) -> Result<Option<Vec<f32>>, AssistantError> {
+    async fn query_vector(
+        &self,
+        question: &Question,
+        spent: &mut Spent,
+    ) -> Result<Option<QueryVector>, AssistantError> {
         let Parts { kb, release, proxy, .. } = &self.parts;
         let uses_vectors = matches!(release.retrieval.mode, RetrievalMode::Vector | RetrievalMode::Hybrid)
             && question.passages == PassageChoice::Release;
         let Some(model) = release.retrieval.embedder.clone().filter(|_| uses_vectors) else { return Ok(None) };
         let embedder = RoutedEmbedder::new(Arc::clone(proxy), model, self.context(question, "embed"));
         let vector = kb.embed_query(&embedder, &question.text).await?;
-        let (usage, cost, calls) = embedder.spent();
-        spent.add(Some(usage), cost, calls);
-        Ok(vector)
+        let asked = embedder.spent();
+        spent.add(Some(asked.usage), asked.cost_nanousd, asked.calls);
+        Ok(vector.map(|vector| (vector, asked.replayed)))
     }
 
     fn context(&self, question: &Question, task: &str) -> CallContext {
@@ -172,7 +186,7 @@ impl Local {
             task: task.to_owned(),
             prompt: self.prompt_name.clone(),
             release: release.hash.as_str().to_owned(),
-            cache: if question.use_cache { "miss" } else { "bypassed" },
+            cache: if self.is_cacheable(question) { "miss" } else { "bypassed" },
             deadline: None,
             approved_cost: *approved_cost,
         }
@@ -308,9 +322,11 @@ impl Assistant for Local {
 
 fn note(trace: &mut Trace<'_>, stage: &str, outcome: &Result<(Output, Completion), AssistantError>) {
     let detail = match outcome {
-        Ok((Output { refused: true, .. }, _)) => "refused".to_owned(),
-        Ok((Output { confidence: Some(confidence), .. }, _)) => format!("confidence {confidence:.2}"),
-        Ok(_) => "answered".to_owned(),
+        Ok((Output { refused: true, .. }, answer)) => format!("refused by {}", answer.model),
+        Ok((Output { confidence: Some(confidence), .. }, answer)) => {
+            format!("confidence {confidence:.2} by {}", answer.model)
+        }
+        Ok((_, answer)) => format!("answered by {}", answer.model),
         Err(error) => format!("failed: {error}"),
     };
     trace.step(stage, detail);

@@ -64,6 +64,8 @@ pub enum ProviderError {
     /// No connection could be made, or it broke.
     #[error("no connection: {reason}")]
     Connection {
+        /// Whether the request may have reached the vendor.
+        sent: bool,
         /// What went wrong, and what to check.
         reason: String,
     },
@@ -129,6 +131,18 @@ impl ProviderError {
             | Self::Unsupported { .. }
             | Self::KeyMissing { .. }
             | Self::Unauthorized { .. } => false,
+        }
+    }
+
+    /// Whether the vendor may bill the attempt all the same: it may have worked on it.
+    pub fn may_be_billed(&self) -> bool {
+        match self {
+            Self::TimedOut { phase, .. } => *phase != Phase::Connect,
+            Self::Connection { sent, .. } => *sent,
+            // An error within a stream, after a part of the answer.
+            Self::Unavailable { status, .. } => *status == 0,
+            Self::Truncated { .. } | Self::Malformed { .. } => true,
+            _ => false,
         }
     }
 

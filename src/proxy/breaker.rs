@@ -63,6 +63,15 @@ impl Breaker {
         if self.lock().next_probe.is_some() { "open" } else { "closed" }
     }
 
+    /// What [`Breaker::admit`] would say, without using up a probe.
+    pub(super) fn looks(&self, now: Duration) -> Admission {
+        match self.lock().next_probe {
+            None => Admission::Closed,
+            Some(at) if now >= at => Admission::Probe,
+            Some(at) => Admission::Refused(at.saturating_sub(now)),
+        }
+    }
+
     /// Asks whether a call may be made now. A probe that is admitted should be made.
     pub(super) fn admit(&self, now: Duration) -> Admission {
         let mut state = self.lock();

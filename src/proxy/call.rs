@@ -139,8 +139,8 @@ impl OpenCall {
             }
             Err(ProviderError::QuotaSpent { .. }) => candidate.breaker.trip(now),
             Err(ProviderError::TimedOut { .. }) => {
-                limiter.pushed_back(now);
                 if self.facts.limit >= TELLING {
+                    limiter.pushed_back(now);
                     failed();
                 }
             }
@@ -170,7 +170,7 @@ impl OpenCall {
             Err(error) => (CallStatus::Failed, Some(error), Brought::default()),
         };
         let status = if self.ended { status } else { CallStatus::Cancelled };
-        let cost = brought.usage.and_then(|usage| candidate.price.cost(usage).ok());
+        let cost = brought.usage.and_then(|usage| candidate.price().cost(usage).ok());
         let kind = if self.ended { error.map(ProviderError::kind) } else { Some("cancelled") };
         record_call(
             &self.span,

@@ -2,6 +2,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use jiff::civil::Date;
+
 use super::breaker::Breaker;
 use super::latency::RecentLatency;
 use super::limiter::Limiter;
@@ -49,7 +51,8 @@ pub(super) struct Candidate {
     /// Its name at the provider.
     pub(super) model: String,
     pub(super) provider: Arc<Provider>,
-    pub(super) price: Price,
+    /// The price, and the day that it was looked up for.
+    price: Mutex<(Date, Price)>,
     pub(super) ceiling: NanoUsd,
     pub(super) breaker: Breaker,
     pub(super) latency: RecentLatency,
@@ -65,6 +68,10 @@ fn server(kind: &ProviderKind) -> Option<(String, Option<u16>)> {
 }
 
 impl Candidate {
+    pub(super) fn price(&self) -> Price {
+        self.price.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+
     pub(super) fn health(&self, now: Duration) -> Health {
         Health { model: self.name.clone(), breaker: self.breaker.state(), p95: self.latency.p95(now) }
     }
@@ -198,6 +205,13 @@ impl Candidates {
 
     fn candidate(&self, name: &str) -> Result<Arc<Candidate>, ProxyError> {
         if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            let mut price = known.price.lock().unwrap_or_else(PoisonError::into_inner);
+            let today = self.today();
+            // A price may begin while this process lives.
+            if price.0 != today {
+                *price = (today, self.price(&known.provider, &known.model)?);
+            }
+            drop(price);
             return Ok(Arc::clone(known));
         }
         let candidate = Arc::new(self.resolve(name)?);
@@ -215,13 +229,17 @@ impl Candidates {
         Ok(Candidate {
             name: name.to_owned(),
             model: model.to_owned(),
-            price: self.price(&provider, model)?,
+            price: Mutex::new((self.today(), self.price(&provider, model)?)),
             ceiling: own.and_then(|own| own.ceiling).unwrap_or(self.settings.ceiling),
             provider: Arc::clone(&provider),
             breaker: Breaker::new(self.settings.breaker),
             latency: RecentLatency::default(),
             resting_until: Mutex::default(),
         })
+    }
+
+    fn today(&self) -> Date {
+        self.clock.now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date()
     }
 
     /// The configured price, else that of the price book; never a guess.
@@ -242,8 +260,7 @@ impl Candidates {
             let known = provider.settings.models.keys().map(String::as_str);
             return Err(unknown(nearest(model, known).map(str::to_owned)));
         };
-        let today = self.clock.now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
-        let found = self.prices.find(vendor, book_name, today);
+        let found = self.prices.find(vendor, book_name, self.today());
         found.map(|entry| entry.price).map_err(|source| ProxyError::NoPrice { provider: provider.name.clone(), source })
     }
 }

@@ -9,9 +9,10 @@ use super::recording::Exchange;
 use super::route::{Trip, plus};
 use super::{CallContext, Completion, Inner, Proxy, ProxyError, safety};
 use crate::config::{Api, ProviderKind};
-use crate::domain::Usage;
+use crate::domain::{NanoUsd, Usage};
 use crate::otlp::Operation;
 use crate::providers::{ChatMessage, ChatReply, ChatRequest, FinishReason, Limits, ProviderError, Role};
+use crate::text::Redactor;
 
 impl Proxy {
     /// Asks `target` (a route or `provider/model`); `request.model` is set from the candidate that is asked, and its
@@ -40,10 +41,7 @@ impl Proxy {
         let latency = inner.clock.monotonic().saturating_sub(started);
         if let Ok(completion) = &mut outcome {
             // What is recorded is redacted, so what goes on is too: a replay then goes on in exactly the same way.
-            completion.text = inner.redactor.redact(&completion.text).into_owned();
-            if let Some(value) = &mut completion.value {
-                inner.redactor.redact_json(value);
-            }
+            redact(completion, &inner.redactor);
         }
         inner.recording.record(&asked, &Exchange::of(&outcome, latency, &inner.redactor))?;
         outcome
@@ -58,11 +56,6 @@ impl Inner {
     /// What the calls of this request will have in common, after the filters on the way in.
     pub(super) fn facts(&self, context: &CallContext, request: &mut ChatRequest) -> CallFacts {
         let filtered = safety::filter_in(request, &self.safety, &self.redactor);
-        let payload = self.payloads.then(|| {
-            let mut messages = serde_json::to_value(&request.messages).unwrap_or_default();
-            self.redactor.redact_json(&mut messages);
-            messages.to_string().into()
-        });
         CallFacts {
             context: Arc::new(context.clone()),
             operation: Operation::Chat,
@@ -72,8 +65,17 @@ impl Inner {
             max_output_tokens: Some(request.max_output_tokens),
             temperature: request.temperature,
             marks: filtered.marks,
-            payload,
+            payload: self.payload(request),
         }
+    }
+
+    /// The redacted messages, when payloads are kept.
+    fn payload(&self, request: &ChatRequest) -> Option<Arc<str>> {
+        self.payloads.then(|| {
+            let mut messages = serde_json::to_value(&request.messages).unwrap_or_default();
+            self.redactor.redact_json(&mut messages);
+            messages.to_string().into()
+        })
     }
 
     async fn complete(
@@ -85,7 +87,7 @@ impl Inner {
         let facts = self.facts(context, &mut request);
         let started = self.clock.monotonic();
         let allowed = self.allowed(context);
-        let mut first = self.ask(context, target, &request, facts.clone(), allowed).await?;
+        let (mut first, attempts) = self.ask(context, target, &request, facts.clone(), allowed, NanoUsd::ZERO).await?;
         let Some(schema) = request.output_schema.clone().filter(|_| first.tool_calls.is_empty()) else {
             return Ok(first);
         };
@@ -118,8 +120,17 @@ impl Inner {
                  nothing else."
             ),
         ));
-        let Ok(repaired) = self.ask(context, target, &request, facts, left).await else {
-            return Err(broken(first, problem.to_string()));
+        let facts = CallFacts { retries: attempts, payload: self.payload(&request), ..facts };
+        // Both together stay within the ceiling of one request; what is unknown counts as the whole of it.
+        let spent = first.cost_nanousd.unwrap_or(NanoUsd(i64::MAX));
+        let repaired = match self.ask(context, target, &request, facts, left, spent).await {
+            Ok((repaired, _)) => repaired,
+            Err(error) => {
+                if error.may_be_billed() {
+                    first.cost_nanousd = None;
+                }
+                return Err(broken(first, problem.to_string()));
+            }
         };
         let mut both = Completion {
             usage: first.usage.zip(repaired.usage).map(|(one, other)| one + other),
@@ -144,14 +155,15 @@ impl Inner {
         request: &ChatRequest,
         facts: CallFacts,
         allowed: Duration,
-    ) -> Result<Completion, ProxyError> {
+        spent: NanoUsd,
+    ) -> Result<(Completion, u32), ProxyError> {
         let plan = self.plan_chat(target, &context.task, context.approved_cost, request)?;
-        let trip = Trip::new(self, target, facts, allowed);
+        let trip = Trip::new(self, target, facts, allowed).after_spending(spent);
         let attempted = trip.run(&plan, |call, candidate, limits| attempt(call, candidate, request, limits)).await?;
         let (reply, cost) = attempted.value;
         let mut text = reply.text;
         safety::filter_out(&mut text);
-        Ok(Completion {
+        let completion = Completion {
             text,
             value: None,
             tool_calls: reply.tool_calls,
@@ -161,11 +173,32 @@ impl Inner {
             cost_nanousd: if attempted.unknown_cost { None } else { cost },
             calls: 1,
             replayed: None,
-        })
+        };
+        Ok((completion, attempted.attempts))
     }
 }
 
-type Priced = (ChatReply, Option<crate::domain::NanoUsd>);
+/// Replaces personal data in all that a model said. What is JSON is redacted as such and stays JSON.
+fn redact(completion: &mut Completion, redactor: &Redactor) {
+    completion.text = match &mut completion.value {
+        Some(value) => {
+            redactor.redact_json(value);
+            value.to_string()
+        }
+        None => redactor.redact(&completion.text).into_owned(),
+    };
+    for call in &mut completion.tool_calls {
+        call.arguments = match serde_json::from_str::<Value>(&call.arguments) {
+            Ok(mut arguments) => {
+                redactor.redact_json(&mut arguments);
+                arguments.to_string()
+            }
+            Err(_) => redactor.redact(&call.arguments).into_owned(),
+        };
+    }
+}
+
+type Priced = (ChatReply, Option<NanoUsd>);
 
 async fn attempt(
     call: OpenCall,

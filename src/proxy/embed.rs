@@ -1,4 +1,5 @@
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -23,6 +24,8 @@ pub struct Embedded {
     pub usage: Option<Usage>,
     /// What it cost; `None` when unknown.
     pub cost_nanousd: Option<NanoUsd>,
+    /// The time that they took when they were recorded, when they are a replay.
+    pub replayed: Option<Duration>,
 }
 
 /// One model behind the proxy as the knowledge base's embedder; adds up what it consumed.
@@ -30,17 +33,31 @@ pub struct RoutedEmbedder {
     proxy: Arc<Proxy>,
     model: String,
     context: CallContext,
-    spent: Mutex<(Usage, Option<NanoUsd>, u32)>,
+    spent: Mutex<Embeddings>,
+}
+
+/// What an embedder was asked for so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Embeddings {
+    /// What was consumed.
+    pub usage: Usage,
+    /// What it cost; `None` when unknown.
+    pub cost_nanousd: Option<NanoUsd>,
+    /// Number of requests.
+    pub calls: u32,
+    /// The time that replayed ones took when they were recorded; `None` without any.
+    pub replayed: Option<Duration>,
 }
 
 impl RoutedEmbedder {
     /// Embeds at `model` (`provider/model`) on behalf of `context`.
     pub fn new(proxy: Arc<Proxy>, model: String, context: CallContext) -> Self {
-        Self { proxy, model, context, spent: Mutex::new((Usage::ZERO, Some(NanoUsd::ZERO), 0)) }
+        let nothing = Embeddings { usage: Usage::ZERO, cost_nanousd: Some(NanoUsd::ZERO), calls: 0, replayed: None };
+        Self { proxy, model, context, spent: Mutex::new(nothing) }
     }
 
-    /// What was consumed so far, what it cost (`None` when unknown), and the number of requests.
-    pub fn spent(&self) -> (Usage, Option<NanoUsd>, u32) {
+    /// What it was asked for so far.
+    pub fn spent(&self) -> Embeddings {
         *self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -58,9 +75,12 @@ impl TextEmbedder for RoutedEmbedder {
                 .await
                 .map_err(|error| EmbedError::Failed { reason: error.to_string() })?;
             let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-            spent.0 += embedded.usage.unwrap_or_default();
-            spent.1 = super::route::plus(spent.1, embedded.cost_nanousd);
-            spent.2 += 1;
+            spent.usage += embedded.usage.unwrap_or_default();
+            spent.cost_nanousd = super::route::plus(spent.cost_nanousd, embedded.cost_nanousd);
+            spent.calls += 1;
+            if let Some(latency) = embedded.replayed {
+                spent.replayed = Some(spent.replayed.unwrap_or_default() + latency);
+            }
             Ok(embedded.vectors)
         }
         .boxed()
@@ -107,13 +127,13 @@ impl Proxy {
         let (route, found) = inner.candidates.find(target, &context.task)?;
         let bound = embedding_token_bound(texts.iter().map(String::as_str));
         let plan = inner
-            .affordable(route, found, context.approved_cost, |candidate, _| candidate.price.worst_case(bound, 0))?;
+            .affordable(route, found, context.approved_cost, |candidate, _| candidate.price().worst_case(bound, 0))?;
         let facts = CallFacts {
             context: Arc::new(context.clone()),
             operation: Operation::Embeddings,
             stream: false,
             retries: 0,
-            limit: std::time::Duration::ZERO,
+            limit: Duration::ZERO,
             max_output_tokens: None,
             temperature: None,
             marks: None,
@@ -155,6 +175,7 @@ impl Proxy {
             model: attempted.candidate.name.clone(),
             usage: reply.usage,
             cost_nanousd: if attempted.unknown_cost { None } else { cost },
+            replayed: None,
         })
     }
 }

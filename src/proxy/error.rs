@@ -3,7 +3,6 @@ use std::time::Duration;
 use crate::domain::{NanoUsd, PriceTooLarge, Usage};
 use crate::prices::UnknownPrice;
 use crate::providers::ProviderError;
-use crate::store::StoreError;
 
 /// Why a request to a model brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +84,7 @@ pub enum ProxyError {
         failures: Vec<(String, ProviderError)>,
     },
     /// No candidate may be called now: the breakers of all are open.
-    #[error("{target} is not asked now, after failures or at the vendor's own wish; it is tried again in {} ms", retry_after.as_millis())]
+    #[error("{target} is not asked now: its models failed too often or asked to be left alone; the next try is in {} ms", retry_after.as_millis())]
     Open {
         /// The model or route that was asked.
         target: String,
@@ -119,9 +118,6 @@ pub enum ProxyError {
     /// The cost does not fit into money.
     #[error(transparent)]
     Price(#[from] PriceTooLarge),
-    /// The telemetry could not be recorded.
-    #[error(transparent)]
-    Store(#[from] StoreError),
     /// The request failed when it was recorded, and fails again.
     #[error("{message} (as recorded)")]
     Replayed {
@@ -131,6 +127,20 @@ pub enum ProxyError {
     /// The recording could not be read or written.
     #[error(transparent)]
     Recording(#[from] super::recording::RecordingError),
+}
+
+impl ProxyError {
+    /// Whether a vendor may bill something for the request all the same.
+    pub fn may_be_billed(&self) -> bool {
+        match self {
+            Self::Provider { source, .. } => source.may_be_billed(),
+            Self::AllFailed { failures, .. } | Self::DeadlineExceeded { failures, .. } => {
+                failures.iter().any(|(_, error)| error.may_be_billed())
+            }
+            Self::Output { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {
@@ -145,8 +155,16 @@ fn nearest_price(unknown: &UnknownPrice) -> String {
 }
 
 fn described(failures: &[(String, ProviderError)]) -> String {
-    let each: Vec<String> = failures.iter().map(|(model, error)| format!("{model}: {error}")).collect();
-    each.join("; ")
+    let mut each: Vec<(String, u32)> = Vec::new();
+    for (model, error) in failures {
+        let said = format!("{model}: {error}");
+        match each.iter_mut().find(|(known, _)| *known == said) {
+            Some((_, times)) => *times += 1,
+            None => each.push((said, 1)),
+        }
+    }
+    let each = each.into_iter().map(|(said, times)| if times == 1 { said } else { format!("{times} × {said}") });
+    each.collect::<Vec<String>>().join("; ")
 }
 
 fn last_failure(failures: &[(String, ProviderError)]) -> String {

@@ -25,6 +25,12 @@ impl RecentLatency {
         calls.push_back((now, latency));
     }
 
+    /// The longest that is remembered, however long ago; zero without any.
+    pub(super) fn longest(&self) -> Duration {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.iter().map(|(_, latency)| *latency).max().unwrap_or_default()
+    }
+
     /// The 95th percentile of the last minute; `None` below twenty calls.
     pub(super) fn p95(&self, now: Duration) -> Option<Duration> {
         let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);

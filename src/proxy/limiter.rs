@@ -53,6 +53,12 @@ impl Limiter {
         free.then(|| Permit { limiter: Arc::clone(self) })
     }
 
+    /// A permit beyond the limit.
+    pub(super) fn beyond(self: &Arc<Self>) -> Permit {
+        self.state().under_way += 1;
+        Permit { limiter: Arc::clone(self) }
+    }
+
     /// A permit, after those who waited longer. Whoever stops waiting loses nothing.
     pub(super) async fn acquire(self: &Arc<Self>) -> Permit {
         loop {

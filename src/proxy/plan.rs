@@ -10,7 +10,16 @@ use crate::providers::{ChatRequest, input_token_bound, quick_token_bound};
 /// Who may be asked, in order.
 pub(super) struct Plan {
     pub(super) route: RouteSettings,
-    pub(super) candidates: Vec<Arc<Candidate>>,
+    pub(super) choices: Vec<Choice>,
+}
+
+/// A candidate, and what asking it may cost.
+pub(super) struct Choice {
+    pub(super) candidate: Arc<Candidate>,
+    /// The most that one attempt can cost.
+    pub(super) worst_case: NanoUsd,
+    /// The most that the whole request may cost.
+    pub(super) limit: NanoUsd,
 }
 
 impl Inner {
@@ -27,7 +36,7 @@ impl Inner {
         let schema = request.output_schema.as_ref().map(|schema| schema.schema());
         let quick = quick_token_bound(&request.messages, &request.tools, schema);
         let worst_case = |candidate: &Candidate, limit: NanoUsd| {
-            let at = |input_tokens| candidate.price.worst_case(input_tokens, request.max_output_tokens);
+            let at = |input_tokens| candidate.price().worst_case(input_tokens, request.max_output_tokens);
             // Counting exactly takes longer than a quick bound, which usually is enough.
             let worst = at(quick)?;
             if worst <= limit {
@@ -52,9 +61,10 @@ impl Inner {
         for candidate in found {
             let ceiling = approved.unwrap_or(candidate.ceiling);
             let limit = route.max_request.map_or(ceiling, |most| ceiling.min(most));
-            let worst = worst_case(&candidate, limit)?;
+            // A cost beyond all numbers is beyond every ceiling.
+            let worst = worst_case(&candidate, limit).unwrap_or(NanoUsd(i64::MAX));
             if worst <= limit {
-                within.push(candidate);
+                within.push(Choice { candidate, worst_case: worst, limit });
             } else if too_dear.as_ref().is_none_or(|(least, ..)| worst < *least) {
                 too_dear = Some((worst, limit, candidate.name.clone()));
             }
@@ -67,17 +77,17 @@ impl Inner {
         if let Some(budget) = route.p95 {
             within = self.fast_enough(within, budget);
         }
-        Ok(Plan { route, candidates: within })
+        Ok(Plan { route, choices: within })
     }
 
-    fn fast_enough(&self, candidates: Vec<Arc<Candidate>>, budget: Duration) -> Vec<Arc<Candidate>> {
+    fn fast_enough(&self, choices: Vec<Choice>, budget: Duration) -> Vec<Choice> {
         let now = self.clock.monotonic();
-        let timed: Vec<_> = candidates.into_iter().map(|candidate| (candidate.latency.p95(now), candidate)).collect();
+        let timed: Vec<_> = choices.into_iter().map(|choice| (choice.candidate.latency.p95(now), choice)).collect();
         let slow = |p95: &Option<Duration>| p95.is_some_and(|p95| p95 > budget);
         if timed.iter().all(|(p95, _)| slow(p95)) {
             let fastest = timed.into_iter().min_by_key(|(p95, _)| *p95);
-            return fastest.into_iter().map(|(_, candidate)| candidate).collect();
+            return fastest.into_iter().map(|(_, choice)| choice).collect();
         }
-        timed.into_iter().filter(|(p95, _)| !slow(p95)).map(|(_, candidate)| candidate).collect()
+        timed.into_iter().filter(|(p95, _)| !slow(p95)).map(|(_, choice)| choice).collect()
     }
 }

@@ -46,6 +46,11 @@ impl RetryBudget {
         state.allowed = (state.allowed + self.share).min(most);
     }
 
+    /// Whether one retry would be allowed.
+    pub(super) fn allows(&self, now: Duration) -> bool {
+        self.refill(now).allowed >= 1.0
+    }
+
     /// Asks for one retry.
     pub(super) fn retry(&self, now: Duration) -> bool {
         let mut state = self.refill(now);

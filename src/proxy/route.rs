@@ -8,7 +8,7 @@ use super::breaker::Admission;
 use super::call::{CallFacts, OpenCall};
 use super::candidates::Candidate;
 use super::limiter::Permit;
-use super::plan::Plan;
+use super::plan::{Choice, Plan};
 use super::{Inner, ProxyError};
 use crate::domain::NanoUsd;
 use crate::providers::{Limits, ProviderError};
@@ -19,20 +19,33 @@ pub(super) struct Trip<'a> {
     pub(super) target: &'a str,
     pub(super) facts: CallFacts,
     /// When its time is over, and how long it had.
-    pub(super) deadline: Duration,
-    pub(super) allowed: Duration,
+    deadline: Duration,
+    allowed: Duration,
     failures: Vec<(String, ProviderError)>,
     attempts: u32,
+    /// The worst cases of the attempts that may have been billed: with the next one they stay within the ceiling.
+    committed: NanoUsd,
     /// The candidate that was asked as a hedge.
     hedged: Option<usize>,
 }
 
-/// What an attempt brought, and what it cost.
+/// What an attempt brought.
 pub(super) struct Attempted<T> {
     pub(super) value: T,
     pub(super) candidate: Arc<Candidate>,
-    /// Whether an attempt before it may have cost something that nobody told.
+    /// Whether another attempt may have cost something that nobody told.
     pub(super) unknown_cost: bool,
+    /// Attempts so far.
+    pub(super) attempts: u32,
+}
+
+/// Whether a candidate may be asked now.
+enum Place {
+    Free(Admission, Permit),
+    /// Only for want of a place; it may become free.
+    Full,
+    /// For another reason.
+    Closed,
 }
 
 /// The share of the time left that an attempt gets while another candidate could still be asked.
@@ -40,12 +53,30 @@ const SHARE_BEFORE_FAILOVER: f64 = 2.0 / 3.0;
 
 impl<'a> Trip<'a> {
     pub(super) fn new(inner: &'a Arc<Inner>, target: &'a str, facts: CallFacts, allowed: Duration) -> Self {
-        let deadline = inner.clock.monotonic() + allowed;
-        Self { inner, target, facts, deadline, allowed, failures: Vec::new(), attempts: 0, hedged: None }
+        Self {
+            inner,
+            target,
+            deadline: inner.clock.monotonic() + allowed,
+            allowed,
+            failures: Vec::new(),
+            attempts: facts.retries,
+            committed: NanoUsd::ZERO,
+            hedged: None,
+            facts,
+        }
+    }
+
+    /// Counts what the request has spent already against its ceiling.
+    pub(super) fn after_spending(self, committed: NanoUsd) -> Self {
+        Self { committed, ..self }
+    }
+
+    fn now(&self) -> Duration {
+        self.inner.clock.monotonic()
     }
 
     fn left(&self) -> Duration {
-        self.deadline.saturating_sub(self.inner.clock.monotonic())
+        self.deadline.saturating_sub(self.now())
     }
 
     /// Asks the candidates in order, and in further rounds while the retry budget and the time allow it. `attempt` makes
@@ -59,39 +90,54 @@ impl<'a> Trip<'a> {
         for round in 0..=rounds {
             let mut asked = false;
             let mut open: Option<Duration> = None;
-            for (index, candidate) in plan.candidates.iter().enumerate() {
+            let mut full = None;
+            // Who is only full is waited for when nobody else could be asked, or gave an answer.
+            let mut waited_for = None;
+            let mut index = 0;
+            loop {
+                let Some(choice) = plan.choices.get(index) else {
+                    match full.take().filter(|_| waited_for.is_none()) {
+                        Some(first_full) => {
+                            (index, waited_for) = (first_full, Some(first_full));
+                            continue;
+                        }
+                        None => break,
+                    }
+                };
                 if self.left().is_zero() {
                     return Err(self.too_late());
                 }
-                let hedged = round == 0 && self.hedged == Some(index);
-                if hedged || candidate.resting(self.inner.clock.monotonic()).is_some() {
-                    continue;
-                }
-                let last = index + 1 == plan.candidates.len();
-                let Some((admission, permit)) = self.admit(candidate, !last, &mut open).await else { continue };
-                let now = self.inner.clock.monotonic();
-                if round == 0 || self.attempts == 0 {
-                    candidate.provider.retries.request(now);
-                } else if !candidate.provider.retries.retry(now) {
-                    return Err(self.all_failed());
-                }
-                asked = true;
-                let hedge = (round == 0).then(|| plan.candidates.get(index + 1)).flatten();
-                let hedge = hedge.map(|candidate| (index + 1, candidate));
-                match self.ask(plan, candidate, admission, permit, hedge, last, &attempt).await {
-                    Ok(attempted) => return Ok(attempted),
-                    Err(error) if !error.is_transient() => {
-                        return Err(ProxyError::Provider { model: candidate.name.clone(), source: error });
+                let waits = waited_for == Some(index) || plan.choices.len() == 1;
+                let place = match (round, self.hedged) {
+                    (0, Some(hedged)) if hedged == index => Place::Closed,
+                    _ => self.place(choice, round, waits, &mut open).await,
+                };
+                let here = index;
+                index = if waited_for.is_some() { plan.choices.len() } else { index + 1 };
+                let (admission, permit) = match place {
+                    Place::Free(admission, permit) => (admission, permit),
+                    Place::Full => {
+                        full = full.or(Some(here));
+                        continue;
                     }
+                    Place::Closed => continue,
+                };
+                asked = true;
+                let next = (round == 0).then(|| plan.choices.get(here + 1)).flatten();
+                let hedge = next.map(|choice| (here + 1, choice));
+                let last = here + 1 == plan.choices.len();
+                match self.ask(plan, choice, admission, permit, hedge, last, &attempt).await {
+                    Ok(attempted) => return Ok(attempted),
+                    Err(error) if !error.is_transient() => return Err(self.refused(error)),
                     Err(_) => {}
                 }
             }
             if self.left().is_zero() {
                 return Err(self.too_late());
             }
-            // How long the vendors asked to be left alone, the most patient of them last.
-            let now = self.inner.clock.monotonic();
-            let rest = plan.candidates.iter().map(|candidate| candidate.resting(now).unwrap_or_default()).min();
+            // How long the vendors asked to be left alone: until the first of them may be asked again.
+            let now = self.now();
+            let rest = plan.choices.iter().map(|choice| choice.candidate.resting(now).unwrap_or_default()).min();
             let rest = rest.unwrap_or_default();
             if !asked && (rest.is_zero() || rest >= self.left() || round == rounds) {
                 return Err(self.not_asked(if rest.is_zero() { open.unwrap_or_default() } else { rest }));
@@ -106,39 +152,65 @@ impl<'a> Trip<'a> {
         Err(self.all_failed())
     }
 
-    /// A place at this candidate: `None` when its breaker is open, when it is full and another could be asked, or when
-    /// the time is over.
-    async fn admit(
-        &self,
-        candidate: &Arc<Candidate>,
-        others_follow: bool,
-        open: &mut Option<Duration>,
-    ) -> Option<(Admission, Permit)> {
+    /// Whether this candidate may be asked now; with `waits`, after those who wait longer for a place of it.
+    async fn place(&self, choice: &Choice, round: u32, waits: bool, open: &mut Option<Duration>) -> Place {
+        let Choice { candidate, .. } = choice;
+        let retries = &candidate.provider.retries;
+        let is_retry = round > 0 && self.attempts > 0;
+        let now = self.now();
+        if candidate.resting(now).is_some() || !self.affords(choice) || (is_retry && !retries.allows(now)) {
+            return Place::Closed;
+        }
+        // The breaker is asked before a place is waited for, and again for good once there is one, so that a probe is
+        // not used up by a call that is not made.
         let limiter = &candidate.provider.limiter;
-        let permit = match limiter.try_acquire() {
-            Some(permit) => permit,
-            None if others_follow => return None,
-            None => tokio::time::timeout(self.left(), limiter.acquire()).await.ok()?,
-        };
-        // Asked last, so that a probe is not used up by a call that finds no place.
-        match candidate.breaker.admit(self.inner.clock.monotonic()) {
+        let permit = match candidate.breaker.looks(now) {
             Admission::Refused(rest) => {
                 *open = Some(open.map_or(rest, |least| least.min(rest)));
-                None
+                return Place::Closed;
             }
-            admission => Some((admission, permit)),
+            // A probe goes beyond the limit: calls that hang must not keep it away.
+            Admission::Probe => limiter.beyond(),
+            Admission::Closed => match limiter.try_acquire() {
+                Some(permit) => permit,
+                None if !waits => return Place::Full,
+                None => match tokio::time::timeout(self.left(), limiter.acquire()).await {
+                    Ok(permit) => permit,
+                    Err(_) => return Place::Full,
+                },
+            },
+        };
+        let now = self.now();
+        match candidate.breaker.admit(now) {
+            Admission::Refused(rest) => {
+                *open = Some(open.map_or(rest, |least| least.min(rest)));
+                Place::Closed
+            }
+            admission => {
+                if !is_retry {
+                    retries.request(now);
+                } else if !retries.retry(now) {
+                    return Place::Closed;
+                }
+                Place::Free(admission, permit)
+            }
         }
     }
 
-    /// One attempt at `candidate`; where the route hedges, a second one at `hedge` once the first takes long.
+    /// Whether this attempt, and all before it that may be billed, stay within the ceiling.
+    fn affords(&self, choice: &Choice) -> bool {
+        self.committed.checked_add(choice.worst_case).is_some_and(|sum| sum <= choice.limit)
+    }
+
+    /// One attempt at a candidate; where the route hedges, a second one at `hedge` once the first takes long.
     #[expect(clippy::too_many_arguments, reason = "the parts of one attempt, all different")]
     async fn ask<T, F, A>(
         &mut self,
         plan: &Plan,
-        candidate: &Arc<Candidate>,
+        choice: &Choice,
         admission: Admission,
         permit: Permit,
-        hedge: Option<(usize, &Arc<Candidate>)>,
+        hedge: Option<(usize, &Choice)>,
         last: bool,
         attempt: &A,
     ) -> Result<Attempted<T>, ProviderError>
@@ -146,15 +218,15 @@ impl<'a> Trip<'a> {
         A: Fn(OpenCall, Arc<Candidate>, Limits) -> F,
         F: Future<Output = Result<T, ProviderError>>,
     {
-        let first = self.open(candidate, admission, permit, last, attempt);
+        let first = self.open(choice, admission, permit, last, attempt);
         let mut dropped = false;
         let outcome = match (plan.route.hedge_after, hedge) {
             (Some(after), Some((index, second))) => {
                 let mut first = Box::pin(first);
                 match select(&mut first, Box::pin(self.inner.sleep(after))).await {
-                    Either::Left((done, _)) => (candidate, done),
-                    Either::Right(_) => match self.hedge(second) {
-                        None => (candidate, first.await),
+                    Either::Left((done, _)) => (choice, done),
+                    Either::Right(_) => match self.hedge(choice, second) {
+                        None => (choice, first.await),
                         Some((admission, permit)) => {
                             self.hedged = Some(index);
                             let other = Box::pin(self.open(second, admission, permit, true, attempt));
@@ -162,58 +234,70 @@ impl<'a> Trip<'a> {
                                 // The vendor of the one that is dropped may bill it all the same.
                                 Either::Left((Ok(value), _)) => {
                                     dropped = true;
-                                    (candidate, Ok(value))
+                                    (choice, Ok(value))
                                 }
                                 Either::Right((Ok(value), _)) => {
                                     dropped = true;
                                     (second, Ok(value))
                                 }
                                 Either::Left((Err(error), other)) => {
-                                    self.failures.push((candidate.name.clone(), error));
+                                    self.failed(choice, error);
                                     (second, other.await)
                                 }
                                 Either::Right((Err(error), first)) => {
-                                    self.failures.push((second.name.clone(), error));
-                                    (candidate, first.await)
+                                    self.failed(second, error);
+                                    (choice, first.await)
                                 }
                             }
                         }
                     },
                 }
             }
-            _ => (candidate, first.await),
+            _ => (choice, first.await),
         };
         match outcome {
             (answered, Ok(value)) => {
-                let unknown_cost = dropped || self.failures.iter().any(|(_, error)| may_be_billed(error));
-                Ok(Attempted { value, candidate: Arc::clone(answered), unknown_cost })
+                let unknown_cost = dropped || self.failures.iter().any(|(_, error)| error.may_be_billed());
+                let candidate = Arc::clone(&answered.candidate);
+                Ok(Attempted { value, candidate, unknown_cost, attempts: self.attempts })
             }
             (failed, Err(error)) => {
-                self.failures.push((failed.name.clone(), error.clone()));
+                self.failed(failed, error.clone());
                 Err(error)
             }
         }
     }
 
-    /// A place for a hedge: only when it costs nobody a wait, and within the retry budget.
-    fn hedge(&self, candidate: &Arc<Candidate>) -> Option<(Admission, Permit)> {
-        let now = self.inner.clock.monotonic();
-        if candidate.resting(now).is_some() {
+    fn failed(&mut self, choice: &Choice, error: ProviderError) {
+        if error.may_be_billed() {
+            self.committed = self.committed.checked_add(choice.worst_case).unwrap_or(NanoUsd(i64::MAX));
+        }
+        self.failures.push((choice.candidate.name.clone(), error));
+    }
+
+    /// A place for a hedge: only when it costs nobody a wait, within the ceiling and within the retry budget of the
+    /// candidate that takes long.
+    fn hedge(&self, first: &Choice, second: &Choice) -> Option<(Admission, Permit)> {
+        let now = self.now();
+        let retries = &first.candidate.provider.retries;
+        let both = first.worst_case.checked_add(second.worst_case).and_then(|both| both.checked_add(self.committed));
+        let affords = both.is_some_and(|both| both <= first.limit.min(second.limit));
+        let candidate = &second.candidate;
+        // A hedge is no probe: it is for who is in a hurry.
+        let healthy = candidate.resting(now).is_none() && candidate.breaker.looks(now) == Admission::Closed;
+        if !affords || !healthy || !retries.allows(now) {
             return None;
         }
         let permit = candidate.provider.limiter.try_acquire()?;
-        if !candidate.provider.retries.retry(now) {
-            return None;
-        }
         match candidate.breaker.admit(now) {
-            Admission::Refused(_) => None,
-            admission => Some((admission, permit)),
+            Admission::Closed if retries.retry(now) => Some((Admission::Closed, permit)),
+            _ => None,
         }
     }
 
     fn open<T, F, A>(
         &mut self,
-        candidate: &Arc<Candidate>,
+        choice: &Choice,
         admission: Admission,
         permit: Permit,
         last: bool,
@@ -223,17 +307,22 @@ impl<'a> Trip<'a> {
         A: Fn(OpenCall, Arc<Candidate>, Limits) -> F,
         F: Future<Output = Result<T, ProviderError>>,
     {
+        let Choice { candidate, .. } = choice;
         let timeouts = candidate.provider.settings.timeouts;
         let left = self.left();
         let mut total = timeouts.total.min(if last { left } else { left.mul_f64(SHARE_BEFORE_FAILOVER) });
+        let mut first_token = timeouts.first_token;
         if admission == Admission::Probe {
-            total = total.min(self.inner.settings.breaker.probe_timeout);
+            // A model that took long when it was well may take as long again.
+            let patience = candidate.latency.longest().mul_f64(2.0).max(self.inner.settings.breaker.probe_timeout);
+            if self.facts.stream {
+                first_token = first_token.min(patience);
+            } else {
+                total = total.min(patience);
+            }
         }
-        let limits = Limits {
-            total,
-            first_token: timeouts.first_token.min(total),
-            between_tokens: timeouts.between_tokens.min(total),
-        };
+        let limits =
+            Limits { total, first_token: first_token.min(total), between_tokens: timeouts.between_tokens.min(total) };
         let facts = CallFacts { retries: self.attempts, limit: total, ..self.facts.clone() };
         self.attempts += 1;
         let call = OpenCall::start(self.inner, candidate, facts, admission, permit);
@@ -247,6 +336,14 @@ impl<'a> Trip<'a> {
         let longest = self.inner.settings.backoff.saturating_mul(1 << round.min(10));
         let jittered = longest.mul_f64(self.inner.ids.uniform());
         if rest > jittered { rest + jittered.mul_f64(0.1) } else { jittered }
+    }
+
+    /// An error that no other attempt would change; it is the last failure.
+    fn refused(mut self, error: ProviderError) -> ProxyError {
+        match self.failures.pop() {
+            Some((model, source)) => ProxyError::Provider { model, source },
+            None => ProxyError::Provider { model: self.target.to_owned(), source: error },
+        }
     }
 
     fn too_late(self) -> ProxyError {
@@ -271,11 +368,6 @@ impl<'a> Trip<'a> {
             self.all_failed()
         }
     }
-}
-
-/// Whether a vendor may bill an attempt that failed so.
-fn may_be_billed(error: &ProviderError) -> bool {
-    matches!(error, ProviderError::TimedOut { .. } | ProviderError::Truncated { .. } | ProviderError::Malformed { .. })
 }
 
 /// The sum of two costs; unknown once one is.

@@ -9,7 +9,7 @@ use super::candidates::Candidate;
 use super::complete::{addressed, brought};
 use super::route::Trip;
 use super::{CallContext, Completion, Proxy, ProxyError, safety};
-use crate::providers::{ChatEvent, ChatReply, ChatRequest, ChatStream, Limits, ProviderError};
+use crate::providers::{ChatEvent, ChatReply, ChatRequest, ChatStream, Limits, Phase, ProviderError};
 
 /// The pieces of an answer as they arrive: texts and parts of function calls, and at the end exactly one
 /// [`CompletionEvent::Done`] or one error.
@@ -54,9 +54,18 @@ impl Proxy {
     ) -> Result<CompletionStream, ProxyError> {
         if self.inner.recording.is_on() {
             // An exchange is recorded and replayed whole.
+            request.output_schema = None;
             let whole = self.complete(context, target, request).await?;
-            let text = CompletionEvent::Part(ChatEvent::Text(whole.text.clone()));
-            return Ok(CompletionStream(stream::iter([Ok(text), Ok(CompletionEvent::Done(Box::new(whole)))]).boxed()));
+            let text = (!whole.text.is_empty()).then(|| ChatEvent::Text(whole.text.clone()));
+            let calls = whole.tool_calls.clone().into_iter().enumerate().map(|(index, call)| ChatEvent::ToolCall {
+                index,
+                id: Some(call.id),
+                name: Some(call.name),
+                arguments: call.arguments,
+            });
+            let parts: Vec<_> = text.into_iter().chain(calls).map(|part| Ok(CompletionEvent::Part(part))).collect();
+            let done = Ok(CompletionEvent::Done(Box::new(whole)));
+            return Ok(CompletionStream(stream::iter(parts.into_iter().chain([done])).boxed()));
         }
         let facts = CallFacts { stream: true, ..self.inner.facts(context, &mut request) };
         let plan = self.inner.plan_chat(target, &context.task, context.approved_cost, &request)?;
@@ -81,7 +90,9 @@ async fn begin(
         let first = rest.next().await.unwrap_or(Err(ProviderError::Truncated { received_chars: 0 }))?;
         Ok((first, rest))
     };
-    match opened.await {
+    // Providers keep their limits themselves; this is for one that does not.
+    let late = ProviderError::TimedOut { phase: Phase::Total, limit: limits.total };
+    match tokio::time::timeout(limits.total, opened).await.unwrap_or(Err(late)) {
         Ok((first, rest)) => {
             call.first_token();
             Ok(Begun { call, first, rest })

@@ -27,14 +27,14 @@ pub(super) fn sending(error: &reqwest::Error, endpoint: &Endpoint) -> ProviderEr
     } else {
         format!("the connection to `{authority}` broke before the answer: {details}")
     };
-    ProviderError::Connection { reason }
+    ProviderError::Connection { sent: !error.is_connect(), reason }
 }
 
 /// Why an answer could not be read to its end.
 pub(super) fn reading(error: &reqwest::Error, endpoint: &Endpoint) -> ProviderError {
     let authority = endpoint.authority();
     let reason = format!("the connection to `{authority}` broke in the middle of the answer: {}", chain(error));
-    ProviderError::Connection { reason }
+    ProviderError::Connection { sent: true, reason }
 }
 
 /// An error and its causes, without the first, which only names the URL.

@@ -32,7 +32,7 @@ impl Mask {
             | ProviderError::RateLimited { reason, .. }
             | ProviderError::QuotaSpent { reason }
             | ProviderError::Unavailable { reason, .. }
-            | ProviderError::Connection { reason }
+            | ProviderError::Connection { reason, .. }
             | ProviderError::Malformed { reason } => *reason = self.clean_text(reason),
             ProviderError::NoSuchModel { .. }
             | ProviderError::Unsupported { .. }

@@ -50,6 +50,7 @@ enum RecordedError {
 }
 
 impl Exchange {
+    /// `outcome`, whose answer is redacted already.
     pub(in crate::proxy) fn of(
         outcome: &Result<Completion, ProxyError>,
         latency: Duration,
@@ -58,14 +59,10 @@ impl Exchange {
         let redacted = |text: &str| redactor.redact(text).into_owned();
         let (answer, error) = match outcome {
             Ok(completion) => {
-                let tool_calls = completion
-                    .tool_calls
-                    .iter()
-                    .map(|call| ToolCall { arguments: redacted(&call.arguments), ..call.clone() });
                 let answer = RecordedAnswer {
                     model: completion.model.clone(),
-                    text: redacted(&completion.text),
-                    tool_calls: tool_calls.collect(),
+                    text: completion.text.clone(),
+                    tool_calls: completion.tool_calls.clone(),
                     finish_reason: completion.finish_reason,
                     usage: completion.usage,
                     cost_nanousd: completion.cost_nanousd,
@@ -91,7 +88,7 @@ impl Exchange {
     ) -> Self {
         let (vectors, error) = match outcome {
             Ok(embedded) => {
-                let Embedded { vectors, model, usage, cost_nanousd } = embedded.clone();
+                let Embedded { vectors, model, usage, cost_nanousd, .. } = embedded.clone();
                 (Some(RecordedVectors { model, vectors, usage, cost_nanousd }), None)
             }
             Err(error) => {
@@ -130,13 +127,14 @@ impl Exchange {
 
     /// The recorded vectors again.
     pub(in crate::proxy) fn into_embedded(self) -> Result<Embedded, ProxyError> {
+        let latency = Duration::from_micros((self.latency_ms.max(0.0) * 1_000.0) as u64);
         let failure = self.error;
         let nothing = || match failure {
             Some(RecordedError::Failed { message }) => ProxyError::Replayed { message },
             _ => ProxyError::Replayed { message: "the recording holds no vectors".to_owned() },
         };
         let RecordedVectors { model, vectors, usage, cost_nanousd } = self.vectors.ok_or_else(nothing)?;
-        Ok(Embedded { vectors, model, usage, cost_nanousd })
+        Ok(Embedded { vectors, model, usage, cost_nanousd, replayed: Some(latency) })
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) fn quantize(vector: &[f32], bytes: &mut Vec<i8>) -> f32 {
 ///
 /// The query is widened once, which leaves half of the conversions to do for each vector. Exact: 127² · 2^17 dimensions
 /// still fit.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it is compiled anew for each kind of processor that its caller is")]
 pub(super) fn product(vector: &[i8], query: &[i16]) -> i32 {
     vector.iter().zip(query).map(|(one, other)| i32::from(*one) * i32::from(*other)).sum()
 }

@@ -9,7 +9,7 @@ use crate::providers::{Phase, openai};
 
 fn said(outcome: Result<ChatReply, ProviderError>) -> String {
     match outcome.unwrap_err() {
-        ProviderError::Connection { reason } => reason,
+        ProviderError::Connection { reason, .. } => reason,
         other => panic!("{other:?}"),
     }
 }
