@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 use tiktoken_rs::CoreBPE;
 use tiktoken_rs::tokenizer::{Tokenizer, get_tokenizer};
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
+use unicode_normalization::UnicodeNormalization;
 
 use super::{ChatMessage, Tool};
 
@@ -109,14 +109,17 @@ fn counted(encoding: &CoreBPE, text: &str) -> u64 {
     encoding.count(text, &HashSet::new()).map_or_else(|_| text.len() as u64, |tokens| tokens as u64)
 }
 
+/// Bytes of the longer of the text and its NFKC form, or a little more: each character counts as the longer of itself and
+/// its full decomposition, since recomposing never lengthens it. Normalizing whole prompts would take longer than calls do.
 fn byte_bound(text: &str) -> u64 {
-    let bytes = text.len();
-    let longest = if text.is_ascii() || is_nfkc_quick(text.chars()) == IsNormalized::Yes {
-        bytes
-    } else {
-        bytes.max(text.nfkc().map(char::len_utf8).sum())
+    if text.is_ascii() {
+        return text.len() as u64;
+    }
+    let bytes = |character: char| {
+        let own = character.len_utf8();
+        if own == 1 { own } else { own.max(std::iter::once(character).nfkd().map(char::len_utf8).sum()) }
     };
-    longest as u64
+    text.chars().map(bytes).sum::<usize>() as u64
 }
 
 #[cfg(test)]
@@ -223,7 +226,8 @@ mod tests {
         assert_eq!(quick(&result, None), quick(&plain, None) + 6);
         assert_eq!(quick(&plain, Some(&json!({}))), quick(&plain, None) + 1024 + 64 + 3 * 2);
         assert!(bound("gpt-4o", &call, &[]) > bound("gpt-4o", &plain, &[]));
-        assert_eq!(embedding_token_bound(["a", "née"]), 1 + 3 + 4 + 3);
+        // The é counts as its letter and its accent.
+        assert_eq!(embedding_token_bound(["a", "née"]), 1 + 3 + 5 + 3);
         // NFKC writes U+FDFA as 18 letters.
         assert_eq!(embedding_token_bound(["\u{FDFA}"]), 33 + 3);
     }
