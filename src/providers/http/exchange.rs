@@ -37,6 +37,12 @@ pub(in crate::providers) struct Answer {
     pub(in crate::providers) request_id: Option<String>,
 }
 
+/// Whether the server is on this machine.
+fn is_loopback(base: &Url) -> bool {
+    let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host.parse::<std::net::IpAddr>().map_or(host == "localhost", |address| address.is_loopback())
+}
+
 impl Endpoint {
     pub(super) fn new(
         wire: &dyn Wire,
@@ -46,6 +52,7 @@ impl Endpoint {
     ) -> Result<Self, HttpSetupError> {
         let base = setup::base_url(&settings.base_url)?;
         let (headers, has_key) = setup::headers(wire, &settings)?;
+        let proxies = if is_loopback(&base) { Proxies::None } else { proxies };
         let client = client(base.scheme() == "https", settings.connect_timeout, proxies)?;
         let key = settings.key.as_ref().and_then(|key| key.secret.as_ref());
         let mask = Arc::new(Mask::new(key.into_iter().chain(settings.headers.iter().map(|(_, value)| value))));
