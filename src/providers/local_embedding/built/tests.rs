@@ -188,12 +188,11 @@ async fn other_dimensions_and_no_time_are_errors() {
     assert!(matches!(late, Err(ProviderError::TimedOut { phase: Phase::Total, .. })), "{late:?}");
 }
 
-/// Cosines of all-MiniLM-L6-v2. Those of the first three sentences are published in the quickstart of
-/// `sentence-transformers`; all were computed in double precision by an independent implementation in numpy.
+/// Cosines of all-MiniLM-L6-v2, computed in double precision by an independent implementation in numpy.
 #[tokio::test]
 #[ignore = "needs all-MiniLM-L6-v2 in the directory that TOLLGATE_TEST_MINILM names"]
 #[expect(clippy::disallowed_methods, reason = "the model is not part of the repository")]
-async fn minilm_gives_the_published_cosines() {
+async fn minilm_gives_the_reference_cosines() {
     let directory = PathBuf::from(std::env::var("TOLLGATE_TEST_MINILM").unwrap());
     let long = "A budget is the most that one customer may cost in thirty days. ".repeat(40);
     let texts = [
