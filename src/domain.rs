@@ -2,6 +2,7 @@
 
 mod clock;
 mod hash;
+mod host;
 mod id;
 mod money;
 mod price;
@@ -12,8 +13,9 @@ mod suggest;
 mod tokens;
 mod verdict;
 
-pub use clock::{Clock, ManualClock, SystemClock, rfc3339};
+pub use clock::{Clock, ManualClock, SystemClock, in_ms, rfc3339};
 pub use hash::{ContentHash, Hasher};
+pub use host::is_loopback;
 pub use id::{CallId, IdSource, RunId, TicketId, UnreadableId};
 pub use money::NanoUsd;
 pub use price::{LongPrompt, Price, PriceTooLarge, Rate, Rates};

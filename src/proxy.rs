@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use self::candidates::Provider;
 use crate::config::{ProviderSettings, ProxySettings, RouteSettings, SafetySettings};
 use crate::domain::{Clock, IdSource, NanoUsd, Price, TicketId, Usage};
 use crate::prices::PriceBook;
@@ -157,13 +158,15 @@ impl Proxy {
     /// [`ProxyError::UnknownTarget`], [`ProxyError::UnknownProvider`], [`ProxyError::UnknownModel`],
     /// [`ProxyError::NoPrice`], or [`ProxyError::Setup`].
     pub fn check(&self, target: &str) -> Result<(), ProxyError> {
-        for candidate in self.inner.candidates.all(target)? {
-            if candidate.provider.chat.is_none() {
-                let provider = candidate.provider.name.clone();
-                return Err(ProxyError::Unsupported { provider, what: "chat" });
-            }
+        self.require(target, "chat", |provider| provider.chat.is_some())
+    }
+
+    fn require(&self, target: &str, what: &'static str, does: fn(&Provider) -> bool) -> Result<(), ProxyError> {
+        let candidates = self.inner.candidates.all(target)?;
+        match candidates.iter().find(|candidate| !does(&candidate.provider)) {
+            Some(other) => Err(ProxyError::Unsupported { provider: other.provider.name.clone(), what }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether asking `target` spends no money and uses no network, whoever answers.

@@ -75,6 +75,11 @@ impl Clock for ManualClock {
     }
 }
 
+/// Milliseconds, to the microsecond: more digits are noise.
+pub fn in_ms(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1_000.0
+}
+
 /// RFC 3339 UTC with milliseconds, the one form in which times are stored and printed.
 pub fn rfc3339(time: Timestamp) -> String {
     format!("{time:.3}")

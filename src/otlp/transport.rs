@@ -1,5 +1,4 @@
 use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::OtlpError;
 use super::tally::Tally;
+use crate::domain::is_loopback;
 
 /// A collector's answer is empty or a short message; more is not read.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -39,7 +39,7 @@ impl Transport {
         // Whoever needs TLS first installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = reqwest::Client::builder().default_headers(headers).redirect(Policy::none()).timeout(timeout);
-        if is_here(endpoint) {
+        if endpoint.host_str().is_some_and(is_loopback) {
             client = client.no_proxy();
         }
         let client = client.build().map_err(|error| OtlpError::Client { reason: chain(&error) })?;
@@ -90,12 +90,6 @@ impl Drop for Transport {
     }
 }
 
-fn is_here(endpoint: &Url) -> bool {
-    let host = endpoint.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    address.map_or(host == "localhost", |address| address.is_loopback())
-}
-
 /// An error with its causes: the first alone only says that sending failed.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -120,7 +114,7 @@ mod tests {
             ("https://localhost.example", false),
             ("http://10.0.0.1:4318", false),
         ] {
-            assert_eq!(is_here(&Url::parse(endpoint).unwrap()), here, "{endpoint}");
+            assert_eq!(Url::parse(endpoint).unwrap().host_str().is_some_and(is_loopback), here, "{endpoint}");
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::domain::{Clock, Step};
+use crate::domain::{Clock, Step, in_ms};
 
 /// Times the steps of one question.
 pub(super) struct Trace<'a> {
@@ -42,9 +42,4 @@ impl<'a> Trace<'a> {
     pub(super) fn finish(self) -> (f64, Vec<Step>) {
         (in_ms(self.clock.monotonic().saturating_sub(self.started) + self.replayed.unwrap_or_default()), self.steps)
     }
-}
-
-/// Milliseconds, to the microsecond: more digits are noise.
-fn in_ms(duration: Duration) -> f64 {
-    duration.as_micros() as f64 / 1_000.0
 }

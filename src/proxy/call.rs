@@ -5,9 +5,9 @@ use super::breaker::Admission;
 use super::candidates::Candidate;
 use super::limiter::Permit;
 use super::{CallContext, Inner};
-use crate::domain::{CallId, NanoUsd, Usage, rfc3339};
+use crate::domain::{CallId, NanoUsd, Usage, in_ms, rfc3339};
 use crate::otlp::{CallEnd, CallStart, Operation, call_span, record_call};
-use crate::providers::{FinishReason, ProviderError};
+use crate::providers::{FinishReason, Phase, ProviderError};
 use crate::store::{CallRecord, CallStatus};
 
 /// One attempt under way. It ends once, with [`OpenCall::end`]; one that is dropped before has been cancelled, and is
@@ -109,6 +109,25 @@ impl OpenCall {
         }
     }
 
+    /// Does the call's whole work within `limit`, and ends it. Returns what it brought, and what that cost.
+    pub(super) async fn carry_out<T>(
+        self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, ProviderError>>,
+        brought: impl FnOnce(&T) -> Brought<'_>,
+    ) -> Result<(T, Option<NanoUsd>), ProviderError> {
+        match within(limit, work).await {
+            Ok(reply) => {
+                let cost = self.end(Ok(brought(&reply)));
+                Ok((reply, cost))
+            }
+            Err(error) => {
+                self.end(Err(&error));
+                Err(error)
+            }
+        }
+    }
+
     /// Ends the call: tells breaker, limiter and latency, and records it. Returns what it cost, `None` when unknown.
     pub(super) fn end(mut self, outcome: Result<Brought<'_>, &ProviderError>) -> Option<NanoUsd> {
         self.ended = true;
@@ -161,9 +180,8 @@ impl OpenCall {
 
     fn record(&self, outcome: Result<Brought<'_>, &ProviderError>) -> Option<NanoUsd> {
         let Self { inner, candidate, facts, .. } = self;
-        let latency = inner.clock.monotonic().saturating_sub(self.started);
-        let latency_ms = latency.as_micros() as f64 / 1_000.0;
-        let first_token_ms = self.first_token.map(|time| time.as_micros() as f64 / 1_000.0);
+        let latency_ms = in_ms(inner.clock.monotonic().saturating_sub(self.started));
+        let first_token_ms = self.first_token.map(in_ms);
         let (status, error, brought) = match outcome {
             Ok(brought) => (CallStatus::Ok, None, brought),
             Err(error @ ProviderError::TimedOut { .. }) => (CallStatus::TimedOut, Some(error), Brought::default()),
@@ -222,6 +240,15 @@ impl OpenCall {
         inner.store.record_call(record);
         cost
     }
+}
+
+/// Providers keep their limits themselves; this is for one that does not.
+pub(super) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
+    let late = ProviderError::TimedOut { phase: Phase::Total, limit };
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(late))
 }
 
 impl Drop for OpenCall {

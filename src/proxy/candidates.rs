@@ -10,7 +10,7 @@ use super::limiter::Limiter;
 use super::retry_budget::RetryBudget;
 use super::{Health, ProxyError, vendors};
 use crate::config::{Api, ProviderKind, ProviderSettings, ProxySettings, RouteSettings};
-use crate::domain::{Clock, NanoUsd, Price, nearest};
+use crate::domain::{Clock, NanoUsd, Price, is_loopback, nearest};
 use crate::prices::PriceBook;
 use crate::providers::{ChatProvider, EmbeddingProvider};
 
@@ -151,13 +151,17 @@ impl Candidates {
     }
 
     /// The route and candidates that `target` stands for in calls of `task`.
-    pub(super) fn find(&self, target: &str, task: &str) -> Result<(RouteSettings, Vec<Arc<Candidate>>), ProxyError> {
+    pub(super) fn find(
+        &self,
+        target: &str,
+        task: &str,
+    ) -> Result<(Option<&RouteSettings>, Vec<Arc<Candidate>>), ProxyError> {
         if let Some(route) = self.routes.get(target) {
             let names = route.tasks.get(task).unwrap_or(&route.candidates);
             let candidates = names.iter().map(|name| self.candidate(name)).collect::<Result<_, _>>()?;
-            return Ok((RouteSettings { candidates: Vec::new(), tasks: BTreeMap::new(), ..route.clone() }, candidates));
+            return Ok((Some(route), candidates));
         }
-        Ok((RouteSettings::default(), vec![self.candidate(target)?]))
+        Ok((None, vec![self.candidate(target)?]))
     }
 
     /// Every candidate that `target` can stand for.
@@ -183,8 +187,6 @@ impl Candidates {
                 _ => None,
             };
             let key = http.and_then(|http| http.key.as_ref());
-            let is_local =
-                |(host, _): &(String, Option<u16>)| matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]");
             CandidateInfo {
                 model: candidate.name.clone(),
                 answers: provider.chat.is_some(),
@@ -192,7 +194,7 @@ impl Candidates {
                 missing_key: key.filter(|key| key.secret.is_none()).map(|key| key.source.clone()),
                 key_in_the_clear: key.is_some_and(|key| key.secret.is_some())
                     && http.is_some_and(|http| http.base_url.starts_with("http://"))
-                    && !provider.server.as_ref().is_some_and(is_local),
+                    && !provider.server.as_ref().is_some_and(|(host, _)| is_loopback(host)),
             }
         };
         Ok(self.all(target)?.into_iter().map(info).collect())

@@ -55,7 +55,7 @@ impl Inner {
 
     /// What the calls of this request will have in common, after the filters on the way in.
     pub(super) fn facts(&self, context: &CallContext, request: &mut ChatRequest) -> CallFacts {
-        let filtered = safety::filter_in(request, &self.safety, &self.redactor);
+        let marks = safety::filter_in(request, &self.safety, &self.redactor);
         CallFacts {
             context: Arc::new(context.clone()),
             operation: Operation::Chat,
@@ -64,7 +64,7 @@ impl Inner {
             limit: Duration::ZERO,
             max_output_tokens: Some(request.max_output_tokens),
             temperature: request.temperature,
-            marks: filtered.marks,
+            marks,
             payload: self.payload(request),
         }
     }
@@ -160,21 +160,29 @@ impl Inner {
         let plan = self.plan_chat(target, &context.task, context.approved_cost, request)?;
         let trip = Trip::new(self, target, facts, allowed).after_spending(spent);
         let attempted = trip.run(&plan, |call, candidate, limits| attempt(call, candidate, request, limits)).await?;
+        let attempts = attempted.attempts;
         let (reply, cost) = attempted.value;
+        let cost = if attempted.unknown_cost { None } else { cost };
+        Ok((Completion::of(reply, &attempted.candidate, cost), attempts))
+    }
+}
+
+impl Completion {
+    /// The answer of one call, after the filters on the way out.
+    pub(super) fn of(reply: ChatReply, candidate: &Candidate, cost_nanousd: Option<NanoUsd>) -> Self {
         let mut text = reply.text;
         safety::filter_out(&mut text);
-        let completion = Completion {
+        Self {
             text,
             value: None,
             tool_calls: reply.tool_calls,
             finish_reason: reply.finish_reason,
-            model: attempted.candidate.name.clone(),
+            model: candidate.name.clone(),
             usage: reply.usage,
-            cost_nanousd: if attempted.unknown_cost { None } else { cost },
+            cost_nanousd,
             calls: 1,
             replayed: None,
-        };
-        Ok((completion, attempted.attempts))
+        }
     }
 }
 
@@ -207,25 +215,11 @@ async fn attempt(
     limits: Limits,
 ) -> Result<Priced, ProviderError> {
     let request = addressed(request, &candidate);
-    let Some(chat) = &candidate.provider.chat else {
-        let error = ProviderError::Unsupported { what: "chat" };
-        call.end(Err(&error));
-        return Err(error);
+    let answered = async {
+        let chat = candidate.provider.chat.as_ref().ok_or(ProviderError::Unsupported { what: "chat" })?;
+        chat.chat(&request, limits).await
     };
-    // Providers keep their limits themselves; this is for one that does not.
-    let outcome = tokio::time::timeout(limits.total, chat.chat(&request, limits)).await;
-    let outcome =
-        outcome.unwrap_or(Err(ProviderError::TimedOut { phase: crate::providers::Phase::Total, limit: limits.total }));
-    match outcome {
-        Ok(reply) => {
-            let cost = call.end(Ok(brought(&reply)));
-            Ok((reply, cost))
-        }
-        Err(error) => {
-            call.end(Err(&error));
-            Err(error)
-        }
-    }
+    call.carry_out(limits.total, answered, brought).await
 }
 
 /// The request as this candidate gets it.

@@ -11,7 +11,7 @@ use super::{CallContext, Proxy, ProxyError};
 use crate::domain::{NanoUsd, Usage};
 use crate::kb::{EmbedError, TextEmbedder};
 use crate::otlp::Operation;
-use crate::providers::{EmbeddingRequest, Phase, ProviderError, embedding_token_bound};
+use crate::providers::{EmbeddingReply, EmbeddingRequest, ProviderError, embedding_token_bound};
 
 /// Vectors for texts, with what they consumed.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,13 +93,7 @@ impl Proxy {
     /// # Errors
     /// As [`Proxy::check`].
     pub fn check_embedder(&self, model: &str) -> Result<(), ProxyError> {
-        for candidate in self.inner.candidates.all(model)? {
-            if candidate.provider.embedding.is_none() {
-                let provider = candidate.provider.name.clone();
-                return Err(ProxyError::Unsupported { provider, what: "embeddings" });
-            }
-        }
-        Ok(())
+        self.require(model, "embeddings", |provider| provider.embedding.is_some())
     }
 
     /// Turns texts into vectors at `target` (a route or `provider/model`).
@@ -145,28 +139,11 @@ impl Proxy {
             .run(&plan, |call, candidate, limits| async move {
                 let request =
                     EmbeddingRequest { model: candidate.model.clone(), texts: texts.clone(), dimensions: None };
-                let Some(embedding) = &candidate.provider.embedding else {
-                    let error = ProviderError::Unsupported { what: "embeddings" };
-                    call.end(Err(&error));
-                    return Err(error);
+                let made = async {
+                    let embedding = candidate.provider.embedding.as_ref();
+                    embedding.ok_or(ProviderError::Unsupported { what: "embeddings" })?.embed(&request, limits).await
                 };
-                let outcome = tokio::time::timeout(limits.total, embedding.embed(&request, limits)).await;
-                let late = ProviderError::TimedOut { phase: Phase::Total, limit: limits.total };
-                match outcome.unwrap_or(Err(late)) {
-                    Ok(reply) => {
-                        let brought = Brought {
-                            usage: reply.usage,
-                            request_id: reply.request_id.as_deref(),
-                            ..Brought::default()
-                        };
-                        let cost = call.end(Ok(brought));
-                        Ok((reply, cost))
-                    }
-                    Err(error) => {
-                        call.end(Err(&error));
-                        Err(error)
-                    }
-                }
+                call.carry_out(limits.total, made, brought).await
             })
             .await?;
         let (reply, cost) = attempted.value;
@@ -178,4 +155,9 @@ impl Proxy {
             replayed: None,
         })
     }
+}
+
+/// A reply as telemetry sees it.
+fn brought(reply: &EmbeddingReply) -> Brought<'_> {
+    Brought { usage: reply.usage, request_id: reply.request_id.as_deref(), ..Brought::default() }
 }

@@ -9,7 +9,8 @@ use crate::providers::{ChatRequest, input_token_bound, quick_token_bound};
 
 /// Who may be asked, in order.
 pub(super) struct Plan {
-    pub(super) route: RouteSettings,
+    /// When a second candidate is asked as well.
+    pub(super) hedge_after: Option<Duration>,
     pub(super) choices: Vec<Choice>,
 }
 
@@ -51,7 +52,7 @@ impl Inner {
     /// As [`Inner::plan_chat`], for work whose worst case `worst_case` tells.
     pub(super) fn affordable(
         &self,
-        route: RouteSettings,
+        route: Option<&RouteSettings>,
         found: Vec<Arc<Candidate>>,
         approved: Option<NanoUsd>,
         worst_case: impl Fn(&Candidate, NanoUsd) -> Result<NanoUsd, crate::domain::PriceTooLarge>,
@@ -60,7 +61,7 @@ impl Inner {
         let mut within = Vec::with_capacity(found.len());
         for candidate in found {
             let ceiling = approved.unwrap_or(candidate.ceiling);
-            let limit = route.max_request.map_or(ceiling, |most| ceiling.min(most));
+            let limit = route.and_then(|route| route.max_request).map_or(ceiling, |most| ceiling.min(most));
             // A cost beyond all numbers is beyond every ceiling.
             let worst = worst_case(&candidate, limit).unwrap_or(NanoUsd(i64::MAX));
             if worst <= limit {
@@ -74,10 +75,10 @@ impl Inner {
         {
             return Err(ProxyError::CeilingExceeded { model, worst_case, limit });
         }
-        if let Some(budget) = route.p95 {
+        if let Some(budget) = route.and_then(|route| route.p95) {
             within = self.fast_enough(within, budget);
         }
-        Ok(Plan { route, choices: within })
+        Ok(Plan { hedge_after: route.and_then(|route| route.hedge_after), choices: within })
     }
 
     fn fast_enough(&self, choices: Vec<Choice>, budget: Duration) -> Vec<Choice> {

@@ -220,7 +220,7 @@ impl<'a> Trip<'a> {
     {
         let first = self.open(choice, admission, permit, last, attempt);
         let mut dropped = false;
-        let outcome = match (plan.route.hedge_after, hedge) {
+        let outcome = match (plan.hedge_after, hedge) {
             (Some(after), Some((index, second))) => {
                 let mut first = Box::pin(first);
                 match select(&mut first, Box::pin(self.inner.sleep(after))).await {

@@ -5,16 +5,9 @@ use crate::config::SafetySettings;
 use crate::providers::{ChatMessage, ChatRequest, Role};
 use crate::text::{self, Redactor};
 
-/// What the filters on the way in found.
-#[derive(Debug, Default)]
-pub(super) struct Filtered {
-    /// Names of the marks, comma-separated.
-    pub(super) marks: Option<Arc<str>>,
-}
-
 /// Takes invisible characters out of what came from outside, replaces personal data where that is configured, and marks
-/// what looks like an injection. Marks prevent nothing; they are for whoever reads the telemetry.
-pub(super) fn filter_in(request: &mut ChatRequest, settings: &SafetySettings, redactor: &Redactor) -> Filtered {
+/// what looks like an injection. Returns the names of the marks, comma-separated. Marks prevent nothing; they are for whoever reads the telemetry.
+pub(super) fn filter_in(request: &mut ChatRequest, settings: &SafetySettings, redactor: &Redactor) -> Option<Arc<str>> {
     let mut marks: Vec<&'static str> = Vec::new();
     for message in &mut request.messages {
         if message.role == Role::System {
@@ -28,7 +21,7 @@ pub(super) fn filter_in(request: &mut ChatRequest, settings: &SafetySettings, re
     }
     marks.sort_unstable();
     marks.dedup();
-    Filtered { marks: (!marks.is_empty()).then(|| marks.join(",").into()) }
+    (!marks.is_empty()).then(|| marks.join(",").into())
 }
 
 /// Takes invisible characters out of an answer.

@@ -4,12 +4,12 @@ use std::task::{Context, Poll};
 
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 
-use super::call::{CallFacts, OpenCall};
+use super::call::{CallFacts, OpenCall, within};
 use super::candidates::Candidate;
 use super::complete::{addressed, brought};
 use super::route::Trip;
 use super::{CallContext, Completion, Proxy, ProxyError, safety};
-use crate::providers::{ChatEvent, ChatReply, ChatRequest, ChatStream, Limits, Phase, ProviderError};
+use crate::providers::{ChatEvent, ChatRequest, ChatStream, Limits, ProviderError};
 
 /// The pieces of an answer as they arrive: texts and parts of function calls, and at the end exactly one
 /// [`CompletionEvent::Done`] or one error.
@@ -90,9 +90,7 @@ async fn begin(
         let first = rest.next().await.unwrap_or(Err(ProviderError::Truncated { received_chars: 0 }))?;
         Ok((first, rest))
     };
-    // Providers keep their limits themselves; this is for one that does not.
-    let late = ProviderError::TimedOut { phase: Phase::Total, limit: limits.total };
-    match tokio::time::timeout(limits.total, opened).await.unwrap_or(Err(late)) {
+    match within(limits.total, opened).await {
         Ok((first, rest)) => {
             call.first_token();
             Ok(Begun { call, first, rest })
@@ -132,7 +130,7 @@ fn follow(
             Ok(ChatEvent::Done(reply)) => {
                 let cost = call.end(Ok(brought(&reply)));
                 let cost = if state.unknown_cost { None } else { cost };
-                Ok(CompletionEvent::Done(Box::new(completed(*reply, &state.candidate, cost))))
+                Ok(CompletionEvent::Done(Box::new(Completion::of(*reply, &state.candidate, cost))))
             }
             Ok(part) => {
                 state.call = Some(call);
@@ -154,20 +152,4 @@ fn follow(
         Some((item, state))
     })
     .boxed()
-}
-
-fn completed(reply: ChatReply, candidate: &Candidate, cost: Option<crate::domain::NanoUsd>) -> Completion {
-    let mut text = reply.text;
-    safety::filter_out(&mut text);
-    Completion {
-        text,
-        value: None,
-        tool_calls: reply.tool_calls,
-        finish_reason: reply.finish_reason,
-        model: candidate.name.clone(),
-        usage: reply.usage,
-        cost_nanousd: cost,
-        calls: 1,
-        replayed: None,
-    }
 }

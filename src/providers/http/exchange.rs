@@ -7,7 +7,7 @@ use reqwest::{Client, Response, Url};
 use super::client::{Proxies, client};
 use super::mask::Mask;
 use super::{HttpSettings, HttpSetupError, failure, headers, html, setup};
-use crate::domain::Clock;
+use crate::domain::{Clock, is_loopback};
 use crate::providers::ProviderError;
 use crate::providers::wire::{Wire, WireFailure, WireRequest};
 
@@ -37,12 +37,6 @@ pub(in crate::providers) struct Answer {
     pub(in crate::providers) request_id: Option<String>,
 }
 
-/// Whether the server is on this machine.
-fn is_loopback(base: &Url) -> bool {
-    let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host.parse::<std::net::IpAddr>().map_or(host == "localhost", |address| address.is_loopback())
-}
-
 impl Endpoint {
     pub(super) fn new(
         wire: &dyn Wire,
@@ -52,7 +46,7 @@ impl Endpoint {
     ) -> Result<Self, HttpSetupError> {
         let base = setup::base_url(&settings.base_url)?;
         let (headers, has_key) = setup::headers(wire, &settings)?;
-        let proxies = if is_loopback(&base) { Proxies::None } else { proxies };
+        let proxies = if base.host_str().is_some_and(is_loopback) { Proxies::None } else { proxies };
         let client = client(base.scheme() == "https", settings.connect_timeout, proxies)?;
         let key = settings.key.as_ref().and_then(|key| key.secret.as_ref());
         let mask = Arc::new(Mask::new(key.into_iter().chain(settings.headers.iter().map(|(_, value)| value))));

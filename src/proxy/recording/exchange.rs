@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{NanoUsd, Usage};
+use crate::domain::{NanoUsd, Usage, in_ms};
 use crate::providers::{FinishReason, OutputSchema, ToolCall};
 use crate::proxy::{Completion, Embedded, ProxyError};
 use crate::text::Redactor;
@@ -99,9 +99,13 @@ impl Exchange {
         Self { latency_ms: in_ms(latency), answer: None, vectors, error }
     }
 
+    fn latency(&self) -> Duration {
+        Duration::from_micros((self.latency_ms.max(0.0) * 1_000.0) as u64)
+    }
+
     /// The recorded answer again.
     pub(in crate::proxy) fn into_completion(self, schema: Option<&OutputSchema>) -> Result<Completion, ProxyError> {
-        let latency = Duration::from_micros((self.latency_ms.max(0.0) * 1_000.0) as u64);
+        let latency = self.latency();
         let Some(answer) = self.answer else {
             return Err(match self.error {
                 Some(RecordedError::Output { model, problem, usage, cost_nanousd, calls }) => {
@@ -127,7 +131,7 @@ impl Exchange {
 
     /// The recorded vectors again.
     pub(in crate::proxy) fn into_embedded(self) -> Result<Embedded, ProxyError> {
-        let latency = Duration::from_micros((self.latency_ms.max(0.0) * 1_000.0) as u64);
+        let latency = self.latency();
         let failure = self.error;
         let nothing = || match failure {
             Some(RecordedError::Failed { message }) => ProxyError::Replayed { message },
@@ -136,9 +140,4 @@ impl Exchange {
         let RecordedVectors { model, vectors, usage, cost_nanousd } = self.vectors.ok_or_else(nothing)?;
         Ok(Embedded { vectors, model, usage, cost_nanousd, replayed: Some(latency) })
     }
-}
-
-/// Milliseconds, to the microsecond.
-fn in_ms(time: Duration) -> f64 {
-    time.as_micros() as f64 / 1_000.0
 }
