@@ -3,18 +3,28 @@
 //! A flag beats the environment, the environment beats the file, the file beats the default. Flags are applied by the
 //! commands themselves; everything else is here.
 
+mod alerts_read;
+mod budgets;
+mod budgets_read;
 mod models;
+mod plans;
+mod plans_read;
 mod problem;
 mod proxy;
 mod reader;
+mod secrets;
 mod settings;
+#[cfg(test)]
+mod testing;
 mod tree;
 
 use std::path::{Path, PathBuf};
 
+pub use budgets::{AlertSettings, Budget, BudgetSettings, CostSettings, EndpointSettings, OnBreach, WebhookSettings};
 pub use models::{
     Api, HttpProviderSettings, ModelSettings, ProviderKind, ProviderSettings, RouteSettings, TimeoutSettings,
 };
+pub use plans::{MarginSettings, PlanSettings, TenantSettings};
 pub use problem::{ConfigError, Place, Problem};
 pub use proxy::{BreakerSettings, ProxySettings, SafetySettings, TelemetrySettings};
 pub use settings::{Bounds, Config, EvalSettings, KbSettings, LogFormat, SourceSettings, is_tenant_name};

@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::reader::Reader;
-use crate::domain::{ApiKey, NanoUsd, Price, Rate, Secret};
+use super::secrets::SecretSource;
+use crate::domain::{ApiKey, NanoUsd, Price, Rate};
 
 /// `[providers.NAME]`
 #[derive(Debug, Clone)]
@@ -193,34 +194,10 @@ fn read_http(api: Api, root: &Path, environment: &[(String, String)], provider: 
     if base_url.as_ref().is_some_and(|url| url.contains('?')) {
         provider.reject("base_url", "must not hold a query", Some("a key goes with api_key_env".into()));
     }
-    let (variable, file) = (provider.text("api_key_env"), provider.text("api_key_file"));
-    if variable.is_some() && file.is_some() {
-        provider.reject("api_key_file", "stands beside api_key_env", Some("keep one of the two".into()));
-    }
-    if let Some(name) = &variable
-        && !is_variable_name(name)
-    {
-        let hint = "name the variable that holds the key; the key itself does not stand in this file";
-        provider.reject("api_key_env", "is not the name of an environment variable", Some(hint.into()));
-    }
-    let from_variable = |name: &str| ApiKey {
-        source: format!("the environment variable `{name}`"),
-        secret: environment.iter().find(|(known, _)| known == name).and_then(|(_, value)| secret(value)),
-    };
-    let variable = variable.filter(|name| is_variable_name(name));
-    let key = match (variable, file) {
-        (_, Some(file)) => {
-            let path = root.join(file);
-            Some(ApiKey {
-                source: format!("the file `{}`", path.display()),
-                secret: std::fs::read_to_string(&path).ok().as_deref().and_then(secret),
-            })
-        }
-        (Some(variable), None) => Some(from_variable(&variable)),
-        // A server of one's own needs no key unless it is told so.
-        (None, None) if base_url.is_none() => Some(from_variable(usual_variable)),
-        (None, None) => None,
-    };
+    let key = SecretSource::read(root, provider, "api_key_env", "api_key_file");
+    // A server of one's own needs no key unless it is told so.
+    let usual = base_url.is_none().then(|| SecretSource::Variable(usual_variable.to_owned()));
+    let key = key.or(usual).map(|source| source.look_up(environment));
     let headers = provider.table("headers").map(Reader::free_texts).unwrap_or_default();
     for (name, _) in &headers {
         let lower = name.to_lowercase();
@@ -248,16 +225,6 @@ fn read_http(api: Api, root: &Path, environment: &[(String, String)], provider: 
         structured_output: provider.flag("structured_output").unwrap_or(true),
         max_reply_bytes: provider.integer("max_reply_bytes", 1_024..=1_000_000_000).unwrap_or(16_777_216) as u64,
     }
-}
-
-fn is_variable_name(name: &str) -> bool {
-    let starts = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    starts && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-}
-
-fn secret(text: &str) -> Option<Secret> {
-    let text = text.trim();
-    (!text.is_empty()).then(|| Secret::new(text.to_owned()))
 }
 
 fn read_timeouts(timeouts: Reader<'_>) -> TimeoutSettings {

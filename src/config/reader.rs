@@ -56,6 +56,11 @@ impl<'a> Reader<'a> {
         self.problem(place, key, message, hint);
     }
 
+    /// Reports that the table itself is not acceptable, because of its name, say.
+    pub(super) fn refuse(&self, message: impl Into<String>, hint: Option<String>) {
+        self.problem(&self.place, "", message, hint);
+    }
+
     fn typed<T>(&self, key: &'static str, expected: &str, read: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
         let node = self.node(key)?;
         let value = read(&node.value);
@@ -85,6 +90,40 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A list of whole numbers within `range`; a single one is a list too.
+    pub(super) fn integers(&self, key: &'static str, range: std::ops::RangeInclusive<i64>) -> Option<Vec<i64>> {
+        let wrong = format!("must hold only whole numbers from {} to {}", range.start(), range.end());
+        let read = |node: &Node| match node.value {
+            Value::Integer(integer) if range.contains(&integer) => Some(integer),
+            _ => {
+                self.problem(&node.place, key, &*wrong, None);
+                None
+            }
+        };
+        let node = self.node(key)?;
+        match &node.value {
+            Value::List(items) => {
+                // Every item is looked at, so that each wrong one is reported.
+                let found: Vec<_> = items.iter().map(read).collect();
+                found.into_iter().collect()
+            }
+            _ => read(node).map(|integer| vec![integer]),
+        }
+    }
+
+    /// A number within `range`.
+    pub(super) fn number(&self, key: &'static str, range: std::ops::RangeInclusive<f64>) -> Option<f64> {
+        let expected = format!("a number from {} to {}", range.start(), range.end());
+        self.typed(key, &expected, |value| {
+            let number = match value {
+                Value::Integer(integer) => *integer as f64,
+                Value::Float(float) => *float,
+                _ => return None,
+            };
+            range.contains(&number).then_some(number)
+        })
+    }
+
     /// A number that is not negative.
     pub(super) fn amount(&self, key: &'static str) -> Option<f64> {
         self.typed(key, "a number of at least 0", |value| match value {
@@ -94,15 +133,14 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A number of dollars, exact to the nano-dollar.
+    /// A number of dollars, rounded to the nano-dollar, at most a billion.
     pub(super) fn dollars(&self, key: &'static str) -> Option<NanoUsd> {
         let dollars = self.amount(key)?;
-        let nano = (dollars * 1e9).round();
-        if nano > 9e18 {
-            self.reject(key, format!("${dollars} is more money than there is"), None);
+        if dollars > 1e9 {
+            self.reject(key, "must be at most 1,000,000,000 dollars", None);
             return None;
         }
-        Some(NanoUsd(nano as i64))
+        Some(NanoUsd((dollars * 1e9).round() as i64))
     }
 
     /// A time in milliseconds, at least 1 and at most an hour.
@@ -171,7 +209,7 @@ impl<'a> Reader<'a> {
             self.problem(&node.place, key, "must be a table of tables", None);
             return Vec::new();
         };
-        let reader = |name: &String, node| Reader::new(node, format!("{path}.{name}"), self.problems);
+        let reader = |name: &String, node| Reader::new(node, format!("{path}.{}", in_path(name)), self.problems);
         table.iter().map(|(name, node)| (name.clone(), reader(name, node))).collect()
     }
 
@@ -192,6 +230,12 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// A table's name as it stands in a dotted path: in quotation marks where TOML needs them.
+fn in_path(name: &str) -> String {
+    let bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if bare { name.to_owned() } else { format!("\"{name}\"") }
 }
 
 fn read_texts(value: &Value) -> Option<Vec<String>> {

@@ -1,9 +1,14 @@
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::Problem;
+use super::alerts_read::read_alerts;
+use super::budgets::{AlertSettings, BudgetSettings, CostSettings, EndpointSettings};
+use super::budgets_read::{Configured, read_budgets};
 use super::models::{ProviderSettings, RouteSettings, read_provider, read_route};
+use super::plans::{MarginSettings, PlanSettings, TenantSettings};
+use super::plans_read::{read_cost, read_endpoint, read_margin, read_plan, read_tenant};
 use super::proxy::{
     ProxySettings, SafetySettings, TelemetrySettings, default_telemetry, read_price_book, read_proxy, read_safety,
     read_telemetry,
@@ -35,6 +40,20 @@ pub struct Config {
     pub telemetry: TelemetrySettings,
     /// The project's own price book, over the one in the program.
     pub price_book: Option<PathBuf>,
+    /// What may be spent, by scope.
+    pub budgets: BudgetSettings,
+    /// When somebody is told of spending, and how.
+    pub alerts: AlertSettings,
+    /// Endpoints with settings of their own, by name.
+    pub endpoints: BTreeMap<String, EndpointSettings>,
+    /// How spending is judged.
+    pub cost: CostSettings,
+    /// What customers pay, by plan.
+    pub plans: BTreeMap<String, PlanSettings>,
+    /// Customers by name.
+    pub tenants: BTreeMap<String, TenantSettings>,
+    /// The margin to reach, and what else a ticket costs.
+    pub margin: MarginSettings,
     /// Evaluation.
     pub eval: EvalSettings,
     /// How log lines look.
@@ -131,15 +150,31 @@ fn read_all(root: &Path, environment: &[(String, String)], top: Reader<'_>) -> O
         path
     });
     let kb = top.table("kb").map_or_else(default_kb, read_kb);
-    let providers = top.tables("providers").into_iter();
+    let (providers, routes) = (top.tables("providers"), top.tables("routes"));
+    let configured = Configured { providers: names(&providers), routes: names(&routes) };
+    let providers = providers.into_iter();
     let providers =
         providers.filter_map(|(name, reader)| Some((name, read_provider(root, environment, reader)?))).collect();
-    let routes = top.tables("routes").into_iter();
+    let routes = routes.into_iter();
     let routes = routes.filter_map(|(name, reader)| Some((name, read_route(reader)?))).collect();
     let proxy = top.table("proxy").map(read_proxy).unwrap_or_default();
     let safety = top.table("safety").map(read_safety).unwrap_or_default();
     let telemetry = top.table("telemetry").map_or_else(default_telemetry, |table| read_telemetry(environment, table));
     let price_book = top.table("prices").and_then(|prices| read_price_book(root, prices));
+    let budgets = top.table("budgets").map(|budgets| read_budgets(budgets, &configured)).unwrap_or_default();
+    let alerts = top.table("alerts").map(|alerts| read_alerts(root, environment, alerts)).unwrap_or_default();
+    let endpoints = top.tables("endpoints").into_iter();
+    let endpoints = endpoints.map(|(name, reader)| (name, read_endpoint(reader))).collect();
+    let cost = top.table("cost").map(read_cost).unwrap_or_default();
+    let (plans, tenants) = (top.tables("plans"), top.tables("tenants"));
+    let plan_names = names(&plans);
+    let margin = top.table("margin").map(|margin| read_margin(root, margin, !tenants.is_empty())).unwrap_or_default();
+    let plans = plans.into_iter().filter_map(|(name, reader)| Some((name, read_plan(reader)?))).collect();
+    let tenants = tenants.into_iter().map(|(name, reader)| {
+        let tenant = read_tenant(&name, reader, &plan_names);
+        (name, tenant)
+    });
+    let tenants = tenants.collect();
     let eval = top.table("eval").map_or_else(default_eval, |eval| read_eval(root, eval));
     let log_format = top.table("log").and_then(|log| {
         let format = log.choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
@@ -158,9 +193,21 @@ fn read_all(root: &Path, environment: &[(String, String)], top: Reader<'_>) -> O
         safety,
         telemetry,
         price_book,
+        budgets,
+        alerts,
+        endpoints,
+        cost,
+        plans,
+        tenants,
+        margin,
         eval,
         log_format: log_format.unwrap_or(LogFormat::Text),
     })
+}
+
+/// The names of tables, also of those that are found to be wrong.
+fn names(tables: &[(String, Reader<'_>)]) -> BTreeSet<String> {
+    tables.iter().map(|(name, _)| name.clone()).collect()
 }
 
 fn default_kb() -> KbSettings {
@@ -223,20 +270,14 @@ fn read_eval(root: &Path, eval: Reader<'_>) -> EvalSettings {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ConfigError, Place, load};
-
-    fn load_text(text: &str, environment: &[(&str, &str)]) -> Result<super::Config, ConfigError> {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("tollgate.toml"), text).unwrap();
-        let environment: Vec<_> = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        load(directory.path(), &environment)
-    }
+    use super::super::testing::load_file;
+    use super::super::{ConfigError, Place};
 
     #[test]
     fn every_problem_is_listed_with_its_place() {
         let text = "[project]\nname = 1\n[eval]\nconcurency = 4\nbounds = \"alway\"\n[providers.x]\nkind = \"extractive\"\n\
                     [providers.x.models.small]\ninput_usd_per_million = 0.0000000001\n";
-        let Err(ConfigError::Invalid { problems, .. }) = load_text(text, &[]) else { panic!("accepted") };
+        let Err(ConfigError::Invalid { problems, .. }) = load_file(text, &[]) else { panic!("accepted") };
         let found: Vec<_> = problems.iter().map(|problem| (problem.field.as_str(), problem.place.clone())).collect();
         let at = |line, column| Place::File { line, column };
         assert_eq!(
@@ -256,12 +297,26 @@ mod tests {
     fn the_environment_overrides_the_file() {
         let text = "[project]\nname = \"a\"\n[eval]\nconcurrency = 4\n";
         let config =
-            load_text(text, &[("TOLLGATE_EVAL__CONCURRENCY", "16"), ("TOLLGATE_PROJECT__NAME", "b c")]).unwrap();
+            load_file(text, &[("TOLLGATE_EVAL__CONCURRENCY", "16"), ("TOLLGATE_PROJECT__NAME", "b c")]).unwrap();
         assert_eq!((config.eval.concurrency, config.name.as_str()), (16, "b c"));
-        let Err(ConfigError::Invalid { problems, .. }) = load_text(text, &[("TOLLGATE_EVAL__CONCURRENCY", "many")])
+        let Err(ConfigError::Invalid { problems, .. }) = load_file(text, &[("TOLLGATE_EVAL__CONCURRENCY", "many")])
         else {
             panic!("accepted")
         };
         assert_eq!(problems[0].place, Place::Environment("TOLLGATE_EVAL__CONCURRENCY".into()));
+    }
+
+    #[test]
+    fn a_variable_that_a_setting_names_is_no_unknown_setting() {
+        let text = "[project]\nname = \"a\"\n[providers.x]\nkind = \"openai\"\napi_key_env = \"TOLLGATE_KEY\"\n";
+        let key = ("TOLLGATE_KEY", "k");
+        assert!(load_file(text, &[key, ("TOLLGATE_WEBHOOK_SECRET", "of another project")]).is_ok());
+        let moved = ("TOLLGATE_PROVIDERS__X__API_KEY_ENV", "TOLLGATE_OTHER");
+        assert!(load_file(text, &[("TOLLGATE_OTHER", "k"), moved]).is_ok());
+        let Err(ConfigError::Invalid { problems, .. }) = load_file(text, &[key, ("TOLLGATE_KEZ", "k")]) else {
+            panic!("accepted")
+        };
+        let hints: Vec<_> = problems.iter().map(|problem| problem.hint.as_deref()).collect();
+        assert_eq!(hints, [Some("did you mean `TOLLGATE_KEY`?")]);
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -25,8 +25,8 @@ pub(super) enum Value {
     Other,
 }
 
-/// Variables that are read elsewhere, or are for the tests and benchmarks.
-const OTHER_VARIABLES: &[&str] = &["TOLLGATE_PROJECT", "TOLLGATE_DATA"];
+/// Variables that are read elsewhere, are for the tests and benchmarks, or hold what another project's settings name.
+const OTHER_VARIABLES: &[&str] = &["TOLLGATE_PROJECT", "TOLLGATE_DATA", "TOLLGATE_WEBHOOK_SECRET"];
 
 /// Reads TOML, keeping the place of every value.
 pub(super) fn parse(text: &str) -> Result<Node, Problem> {
@@ -75,23 +75,14 @@ fn read_value(value: &Spanned<DeValue<'_>>, place: &dyn Fn(usize) -> Place) -> N
 
 /// Lays `TOLLGATE_A__B=value` over the tree as `a.b`; the value is read as TOML where it is TOML, else as text.
 pub(super) fn override_from(tree: &mut Node, environment: &[(String, String)], problems: &mut Vec<Problem>) {
+    // A variable that a setting names, to hold a secret, is no setting itself.
+    let mut named = named_variables(tree);
     for (name, text) in environment {
-        let Some(path) = name.strip_prefix("TOLLGATE_").filter(|_| !OTHER_VARIABLES.contains(&name.as_str())) else {
-            continue;
-        };
-        let place = Place::Environment(name.clone());
-        if !path.contains("__") {
-            problems.push(Problem {
-                place,
-                field: String::new(),
-                message: "no setting has this name".into(),
-                hint: Some(match nearest(name, OTHER_VARIABLES.iter().copied()) {
-                    Some(known) => format!("did you mean `{known}`?"),
-                    None => "write the setting's path with two underscores, as in TOLLGATE_EVAL__CONCURRENCY".into(),
-                }),
-            });
+        let Some(path) = name.strip_prefix("TOLLGATE_").filter(|path| path.contains("__")) else { continue };
+        if named.contains(name) {
             continue;
         }
+        let place = Place::Environment(name.clone());
         let keys: Vec<String> = path.split("__").map(str::to_lowercase).collect();
         let value = parse(&format!("value = {text}")).ok().and_then(|node| match node.value {
             Value::Table(mut table) => table.remove("value"),
@@ -100,6 +91,32 @@ pub(super) fn override_from(tree: &mut Node, environment: &[(String, String)], p
         let value = value.map_or_else(|| Value::Text(text.clone()), |node| node.value);
         set(tree, &keys, &Node { value, place });
     }
+    named.extend(named_variables(tree));
+    let known = || OTHER_VARIABLES.iter().copied().chain(named.iter().map(String::as_str));
+    for (name, _) in environment {
+        let meant = name.strip_prefix("TOLLGATE_").is_some_and(|path| !path.contains("__"));
+        if meant && !known().any(|known| known == name) {
+            problems.push(Problem {
+                place: Place::Environment(name.clone()),
+                field: String::new(),
+                message: "no setting has this name".into(),
+                hint: Some(match nearest(name, known()) {
+                    Some(known) => format!("did you mean `{known}`?"),
+                    None => "write the setting's path with two underscores, as in TOLLGATE_EVAL__CONCURRENCY".into(),
+                }),
+            });
+        }
+    }
+}
+
+/// The variables that settings such as `api_key_env` name, at any depth.
+fn named_variables(node: &Node) -> BTreeSet<String> {
+    let Value::Table(table) = &node.value else { return BTreeSet::new() };
+    let of = |(key, child): (&String, &Node)| match &child.value {
+        Value::Text(name) if key.ends_with("_env") => BTreeSet::from([name.clone()]),
+        _ => named_variables(child),
+    };
+    table.iter().flat_map(of).collect()
 }
 
 fn set(node: &mut Node, keys: &[String], leaf: &Node) {

@@ -158,9 +158,12 @@ impl Price {
 }
 
 fn sum(kinds: &[(u64, Rate)], input: u64, output: u64) -> Result<NanoUsd, PriceTooLarge> {
-    let total: i128 = kinds.iter().map(|&(tokens, rate)| i128::from(tokens) * i128::from(rate.0)).sum();
-    let rounded_up = (total + QUOTED - 1) / QUOTED;
-    i64::try_from(rounded_up).map(NanoUsd).map_err(|_| PriceTooLarge { input, output })
+    let total = kinds
+        .iter()
+        .try_fold(0_i128, |sum, &(tokens, rate)| sum.checked_add(i128::from(tokens).checked_mul(i128::from(rate.0))?));
+    let rounded_up = total.and_then(|total| total.checked_add(QUOTED - 1)).map(|total| total / QUOTED);
+    let cost = rounded_up.and_then(|cost| i64::try_from(cost).ok());
+    cost.map(NanoUsd).ok_or(PriceTooLarge { input, output })
 }
 
 #[cfg(test)]

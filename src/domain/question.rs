@@ -68,11 +68,13 @@ pub enum AnswerPath {
     Large,
     /// No stage: nothing supported an answer.
     Refused,
+    /// No stage: a cap of the tenant is reached, and its policy has a text for that.
+    Degraded,
 }
 
 impl AnswerPath {
     /// Every path, in the order in which the pipeline tries them.
-    pub const ALL: [Self; 5] = [Self::Exact, Self::Semantic, Self::Small, Self::Large, Self::Refused];
+    pub const ALL: [Self; 6] = [Self::Exact, Self::Semantic, Self::Small, Self::Large, Self::Refused, Self::Degraded];
 
     /// The name used in reports and in the store.
     pub fn as_str(self) -> &'static str {
@@ -82,6 +84,7 @@ impl AnswerPath {
             Self::Small => "small",
             Self::Large => "large",
             Self::Refused => "refused",
+            Self::Degraded => "degraded",
         }
     }
 }
