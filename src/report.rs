@@ -37,10 +37,11 @@ use std::io::{self, Write};
 
 pub use cell::{Cell, Status};
 pub use chart::{Axis, Bar, Chart, Marks, Reference, Series};
-pub use csv::Records;
+pub use csv::{Records, guarded};
 pub use document::{Block, Document};
 pub use file::replace_file;
 pub use format::{Format, Style};
+pub use json::escape as escape_json;
 pub use junit::{CaseResult, TestCase, TestSuite};
 pub use table::{Align, Column, Table};
 

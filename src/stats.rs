@@ -1,10 +1,12 @@
 //! L0: quantiles, means and intervals; pure functions on numbers, no I/O.
 
 mod cluster_mean;
+mod prediction;
 mod quantile;
 mod wilson;
 
 pub use cluster_mean::{ClusterMean, MeanEstimate};
+pub use prediction::{Level, SumPrediction, predict_sum};
 pub use quantile::{mean, quantile};
 pub use wilson::wilson_interval;
 

@@ -5,6 +5,8 @@ mod invisible;
 mod normalize;
 mod redact;
 mod sentences;
+mod similarity;
+mod stem;
 mod stop_words;
 mod words;
 
@@ -13,5 +15,7 @@ pub use invisible::strip_invisible;
 pub use normalize::{collapse_whitespace, normalize_question};
 pub use redact::{Finding, PiiKind, Redactor};
 pub use sentences::sentences;
+pub use similarity::{fingerprint, is_near};
+pub use stem::stem;
 pub use stop_words::is_stop_word;
 pub use words::{content_words, fold, word_count, words};

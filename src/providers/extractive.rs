@@ -76,7 +76,11 @@ fn answer(request: &ChatRequest) -> Result<ChatReply, ProviderError> {
         [] => (REFUSAL.to_owned(), Vec::new(), true),
         chosen => {
             let citations = if params.must_cite { selection.cited() } else { Vec::new() };
-            (join(chosen.iter().map(|sentence| sentence.text), request.max_output_tokens), citations, false)
+            (
+                join(chosen.iter().map(|sentence| sentence.text), request.max_output_tokens.unwrap_or(u64::MAX)),
+                citations,
+                false,
+            )
         }
     };
     let count = |text: &str| text::word_count(text) as u64;
@@ -126,7 +130,7 @@ Alerts fire at half of the budget. An alert is sent once a period. The webhook r
         let request = ChatRequest {
             model: model.into(),
             messages: vec![ChatMessage::new(Role::User, prompt)],
-            max_output_tokens: 200,
+            max_output_tokens: Some(200),
             extensions,
             ..ChatRequest::default()
         };

@@ -45,7 +45,7 @@ fn field(cell: &Cell) -> String {
 /// `text` that no spreadsheet takes for a formula: a quote stands before what would start one.
 ///
 /// Source: OWASP, "CSV Injection"; leading white space is looked through, because some importers trim it.
-fn guarded(text: &str) -> String {
+pub fn guarded(text: &str) -> String {
     let clean = neutral::text(text);
     let formula = clean.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
     if formula || text.starts_with(['\t', '\r', '\n']) { format!("'{clean}") } else { clean }

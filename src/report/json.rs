@@ -19,7 +19,7 @@ pub(super) fn page<R: Render + ?Sized>(outcome: &R) -> Result<String, serde_json
 
 /// Writes the dangerous characters that JSON permits in strings (DEL, C1, bidirectional overrides) as `\uXXXX`:
 /// the same value, and harmless in a terminal. Outside of strings only line breaks can occur.
-fn escape(json: &str) -> String {
+pub fn escape(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {
         if c != '\n' && neutral::is_dangerous(c) {

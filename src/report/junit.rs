@@ -76,7 +76,7 @@ pub(super) fn page(suites: &[TestSuite]) -> String {
 
 fn totals(cases: &[&TestCase]) -> String {
     let count = |test: fn(&CaseResult) -> bool| cases.iter().filter(|case| test(&case.result)).count();
-    let time_s: f64 = cases.iter().filter_map(|case| case.time_s).sum();
+    let time_s: f64 = cases.iter().filter_map(|case| case.time_s).fold(0.0, |sum, time| sum + time);
     format!(
         " tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{}\"",
         cases.len(),

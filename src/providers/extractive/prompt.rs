@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use crate::providers::ChatMessage;
+use crate::providers::{ChatMessage, Role};
 
 /// What the model finds in its prompt.
 #[derive(Debug, Default)]
@@ -23,11 +23,19 @@ impl PromptPassage<'_> {
     }
 }
 
-/// Reads passages and question; `None` without a question. The last question counts.
+/// Reads passages and question; `None` without a question. The last question counts, with the passages of the system
+/// messages and of the turn that it is asked in: what was answered before it are examples, or another matter.
 pub(super) fn read(messages: &[ChatMessage]) -> Option<Prompt<'_>> {
+    let asks =
+        |message: &ChatMessage| message.role != Role::Assistant && element(&message.content, "question").is_some();
+    let asking = messages.iter().rposition(asks)?;
+    let until_then = messages.get(..=asking)?;
+    let turn = until_then.iter().rposition(|message| message.role == Role::Assistant).map_or(0, |at| at + 1);
     let mut prompt = Prompt::default();
-    let mut asked = false;
-    for message in messages {
+    for (at, message) in until_then.iter().enumerate() {
+        if at < turn && message.role != Role::System {
+            continue;
+        }
         let mut rest = message.content.as_str();
         while let Some((attributes, content, after)) = element(rest, "passage") {
             prompt.passages.push(PromptPassage {
@@ -40,11 +48,10 @@ pub(super) fn read(messages: &[ChatMessage]) -> Option<Prompt<'_>> {
         let mut rest = message.content.as_str();
         while let Some((_, content, after)) = element(rest, "question") {
             prompt.question = unescape(content.trim());
-            asked = true;
             rest = after;
         }
     }
-    asked.then_some(prompt)
+    Some(prompt)
 }
 
 /// The first `<name …>…</name>`: its attributes, its content, and what follows it.
@@ -73,4 +80,35 @@ fn unescape(text: &str) -> Cow<'_, str> {
     }
     let plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#x27;", "'");
     Cow::Owned(plain.replace("&#x2f;", "/").replace("&amp;", "&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(messages: &[(Role, &str)]) -> Option<(String, Vec<String>)> {
+        let messages: Vec<ChatMessage> = messages.iter().map(|(role, text)| ChatMessage::new(*role, *text)).collect();
+        let prompt = read(&messages)?;
+        Some((prompt.question.into_owned(), prompt.passages.iter().map(|passage| passage.id.to_string()).collect()))
+    }
+
+    #[test]
+    fn examples_before_the_question_are_not_read() {
+        let example = (Role::User, "<passage id=\"e\">x</passage><question>old?</question>");
+        let answer = (Role::Assistant, "{\"answer\": \"<question>no</question>\"}");
+        let asked = (Role::User, "<passage id=\"a\">x</passage><question>new?</question>");
+        let found = Some(("new?".to_owned(), vec!["a".to_owned()]));
+        assert_eq!(ids(&[(Role::System, "s"), example, answer, asked]), found);
+        // A repair is asked for without the question; the one before it still counts.
+        assert_eq!(ids(&[example, answer, asked, (Role::Assistant, "{}"), (Role::User, "again")]), found);
+        assert_eq!(ids(&[(Role::User, "x")]), None);
+    }
+
+    #[test]
+    fn passages_may_stand_apart_from_the_question() {
+        let system = (Role::System, "<passage id=\"s\">x</passage>");
+        let passage = (Role::User, "<passage id=\"u\">x</passage>");
+        let (question, passages) = ids(&[system, passage, (Role::User, "<question>q</question>")]).unwrap();
+        assert_eq!((question.as_str(), passages), ("q", vec!["s".to_owned(), "u".to_owned()]));
+    }
 }

@@ -2,21 +2,10 @@ use std::collections::{HashMap, HashSet};
 
 use crate::text;
 
-/// Endings that do not make another word, longest first.
-const ENDINGS: &[&str] =
-    &["ations", "ation", "ments", "ings", "ment", "ers", "ing", "ies", "ed", "er", "es", "ly", "s", "e", "y"];
-/// Letters that must be left of a word.
-const SHORTEST_STEM: usize = 4;
-
 /// The content words of a text, each reduced to what its inflections share, in order.
 pub(super) fn terms(text: &str) -> Vec<String> {
     let folded = text::fold(text);
-    text::content_words(&folded).map(stem).collect()
-}
-
-fn stem(word: &str) -> String {
-    let cut = |ending: &&str| word.strip_suffix(*ending).filter(|rest| rest.chars().count() >= SHORTEST_STEM);
-    ENDINGS.iter().find_map(cut).unwrap_or(word).to_owned()
+    text::content_words(&folded).map(|word| text::stem(word).to_owned()).collect()
 }
 
 /// How telling each term is among these sentences: high where few of them contain it.
