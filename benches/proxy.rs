@@ -12,10 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpu_time::ProcessTime;
+use futures::{StreamExt, TryStreamExt};
 use tollgate::config::{
-    ModelSettings, ProviderKind, ProviderSettings, ProxySettings, RouteSettings, SafetySettings, TimeoutSettings,
+    AlertSettings, BudgetSettings, ModelSettings, ProviderKind, ProviderSettings, ProxySettings, RouteSettings,
+    SafetySettings, TimeoutSettings,
 };
-use tollgate::domain::{IdSource, Price, Rate, SystemClock, TicketId};
+use tollgate::cost::{Ledger, Rules};
+use tollgate::domain::{Clock, IdSource, Price, Rate, SystemClock, TicketId};
 use tollgate::otlp::{OtlpExport, OtlpSettings};
 use tollgate::prices::PriceBook;
 use tollgate::providers::{ChatMessage, ChatProvider, ChatRequest, Echo, Limits, Role};
@@ -29,6 +32,8 @@ type Failure = Box<dyn Error + Send + Sync>;
 const REQUESTS: u32 = 20_000;
 /// Measurements of each kind; the median counts.
 const ROUNDS: usize = 5;
+/// Requests under way at a time.
+const CALLERS: usize = 64;
 /// What one request may cost beyond the network.
 const BUDGET_US: f64 = 30.0;
 
@@ -57,12 +62,12 @@ fn main() -> Result<(), Failure> {
     let through = || {
         measure(|| {
             runtime.block_on(async {
-                for number in 0..REQUESTS {
+                // As many at a time as share a commit: each waits until what it may cost is reserved.
+                let asked = futures::stream::iter(0..REQUESTS).map(|_| async {
                     black_box(proxy.complete(&context(), "main", request()).await?);
-                    if number % 256 == 255 {
-                        store.flush().await?;
-                    }
-                }
+                    Ok::<_, Failure>(())
+                });
+                asked.buffer_unordered(CALLERS).try_collect::<()>().await?;
                 store.flush().await.map_err(Failure::from)
             })
         })
@@ -150,6 +155,10 @@ fn proxy(store: Arc<Store>) -> Proxy {
         max_concurrency: 64,
     };
     let route = RouteSettings { candidates: vec!["echo/one".to_owned()], ..RouteSettings::default() };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let ids = Arc::new(IdSource::seeded(1));
+    let rules = Arc::new(Rules::new(BudgetSettings::default(), AlertSettings::default()));
+    let ledger = Arc::new(Ledger::new(store, Arc::clone(&clock), Arc::clone(&ids), rules, BTreeMap::new()));
     Proxy::new(Parts {
         providers: BTreeMap::from([("echo".to_owned(), provider)]),
         routes: BTreeMap::from([("main".to_owned(), route)]),
@@ -158,9 +167,9 @@ fn proxy(store: Arc<Store>) -> Proxy {
         payloads: false,
         prices: Arc::new(PriceBook::shipped().clone()),
         recording: Recording::off(),
-        store,
-        clock: Arc::new(SystemClock::new()),
-        ids: Arc::new(IdSource::seeded(1)),
+        ledger,
+        clock,
+        ids,
     })
 }
 
@@ -174,6 +183,8 @@ fn context() -> CallContext {
         release: "0123456789abcdef".to_owned(),
         cache: "bypassed",
         deadline: None,
+        fingerprint: None,
+        evaluates: false,
         approved_cost: None,
     }
 }
@@ -189,7 +200,7 @@ fn request() -> ChatRequest {
             ChatMessage::new(Role::System, "You answer questions of customers from a knowledge base. ".repeat(8)),
             ChatMessage::new(Role::User, format!("{}{question}", passage.repeat(3))),
         ],
-        max_output_tokens: 256,
+        max_output_tokens: Some(256),
         ..ChatRequest::default()
     }
 }

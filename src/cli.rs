@@ -5,26 +5,32 @@
 
 mod app;
 mod ask;
+mod budget;
 mod compare;
 mod completions;
+mod cost;
 mod doctor;
 mod eval;
 mod failure;
 mod gold;
 mod init;
 mod kb;
+mod ledger;
 mod logging;
 mod man;
+mod margin;
 mod mock_provider;
 mod model_args;
 mod output;
 mod prices;
 mod progress;
 mod prompts;
+mod reprice;
 mod run_lock;
 mod runs;
 mod schema;
 mod signals;
+mod spend_args;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,7 +42,7 @@ use crate::report::Format;
 use failure::{Code, Failure};
 use output::Output;
 
-/// Evaluate AI support assistants: quality, latency and cost, before a change ships.
+/// Evaluate AI support assistants and govern what they cost.
 #[derive(Debug, Parser)]
 #[command(name = "tollgate", version, max_term_width = 100, after_help = EXIT_CODES, disable_help_subcommand = true)]
 struct Cli {
@@ -101,6 +107,14 @@ enum Command {
     #[command(subcommand)]
     Runs(runs::RunsCommand),
     Compare(compare::CompareArgs),
+    #[command(subcommand)]
+    Cost(cost::CostCommand),
+    #[command(subcommand)]
+    Budget(budget::BudgetCommand),
+    Margin(margin::MarginArgs),
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
+    Reprice(reprice::RepriceArgs),
     #[command(subcommand)]
     Gold(gold::GoldCommand),
     #[command(subcommand)]
@@ -167,5 +181,10 @@ fn run(cli: Cli, output: &Output) -> Result<Code, Failure> {
         Command::Eval(args) => app::with(global, output, async |app| eval::run(&args, app, output).await),
         Command::Runs(command) => app::with(global, output, async |app| runs::run(command, app, output).await),
         Command::Compare(args) => app::with(global, output, async |app| compare::run(&args, app, output)),
+        Command::Cost(command) => app::with(global, output, async |app| cost::run(command, app, output).await),
+        Command::Budget(command) => app::with(global, output, async |app| budget::run(command, app, output).await),
+        Command::Margin(args) => app::with(global, output, async |app| margin::run(&args, app, output)),
+        Command::Ledger(command) => app::with(global, output, async |app| ledger::run(command, app, output).await),
+        Command::Reprice(args) => app::with(global, output, async |app| reprice::run(&args, app, output)),
     }
 }

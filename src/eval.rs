@@ -15,7 +15,7 @@ mod runs;
 mod summary;
 
 pub use compare::{Comparison, compare};
-pub use engine::{Engine, Progress, Replay};
+pub use engine::{Engine, Progress, Replay, Replayed};
 pub use outcome::{CaseLine, Detail, EvalReport};
 pub use plan::{DryRun, Plan, RunDetails};
 pub use runs::{RunList, RunSummary, list_runs};

@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod cost;
 pub mod domain;
 pub mod eval;
 pub mod gold;

@@ -5,7 +5,9 @@
 
 mod attempt;
 mod cache;
+mod diet;
 mod local;
+mod ticket;
 mod trace;
 
 use futures::future::BoxFuture;
@@ -98,3 +100,6 @@ impl AssistantError {
         matches!(self, Self::EmptyQuestion | Self::QuestionTooLong { .. } | Self::Output { .. } | Self::Prompt(_))
     }
 }
+
+#[cfg(test)]
+mod tests;

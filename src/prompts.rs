@@ -3,6 +3,7 @@
 mod artifact;
 mod diff;
 mod error;
+mod examples;
 mod fence;
 mod library;
 mod migration;

@@ -30,4 +30,6 @@ pub use http::{HttpProvider, HttpSettings, HttpSetupError};
 pub use local_embedding::{LocalEmbedder, LocalEmbeddingError};
 pub use openai::{OpenAi, openai};
 pub use output_schema::{OutputProblem, OutputSchema, schema_validator, violations};
-pub use token_count::{embedding_token_bound, input_token_bound, quick_token_bound};
+pub use token_count::{
+    answer_tokens, embedding_token_bound, has_published_tokenizer, input_token_bound, quick_token_bound,
+};

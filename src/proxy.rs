@@ -11,6 +11,7 @@ mod error;
 mod latency;
 mod limiter;
 mod plan;
+mod received;
 mod recording;
 mod retry_budget;
 mod route;
@@ -26,10 +27,10 @@ use serde_json::Value;
 
 use self::candidates::Provider;
 use crate::config::{ProviderSettings, ProxySettings, RouteSettings, SafetySettings};
+use crate::cost::Ledger;
 use crate::domain::{Clock, IdSource, NanoUsd, Price, TicketId, Usage};
 use crate::prices::PriceBook;
 use crate::providers::{FinishReason, ToolCall};
-use crate::store::Store;
 use crate::text::Redactor;
 
 pub use candidates::{CandidateInfo, Candidates};
@@ -59,8 +60,8 @@ pub struct Parts {
     pub prices: Arc<PriceBook>,
     /// Whether exchanges are recorded or replayed.
     pub recording: Recording,
-    /// Where calls are recorded.
-    pub store: Arc<Store>,
+    /// Where money is held before a call, and booked with its record after it.
+    pub ledger: Arc<Ledger>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// Where ids and jitter come from.
@@ -74,7 +75,7 @@ struct Inner {
     redactor: Arc<Redactor>,
     payloads: bool,
     recording: Recording,
-    store: Arc<Store>,
+    ledger: Arc<Ledger>,
     clock: Arc<dyn Clock>,
     ids: Arc<IdSource>,
 }
@@ -104,6 +105,10 @@ pub struct CallContext {
     pub cache: &'static str,
     /// The time that the request has; the configured deadline when `None`, and never longer.
     pub deadline: Option<Duration>,
+    /// Whether an evaluation asks: it waits for room in a budget, and a tenant's policy for refusals is not for it.
+    pub evaluates: bool,
+    /// What the customer's question is like ([`crate::text::fingerprint`]), where loops of the same one are watched for.
+    pub fingerprint: Option<u64>,
     /// An explicit approval: the most that this request may cost, in place of its model's ceiling.
     pub approved_cost: Option<NanoUsd>,
 }
@@ -145,10 +150,10 @@ pub struct Health {
 impl Proxy {
     /// A proxy to the configured providers.
     pub fn new(parts: Parts) -> Self {
-        let Parts { providers, routes, settings, safety, payloads, prices, recording, store, clock, ids } = parts;
+        let Parts { providers, routes, settings, safety, payloads, prices, recording, ledger, clock, ids } = parts;
         let candidates = Candidates::new(providers, routes, prices, settings.clone(), Arc::clone(&clock));
         let redactor = Arc::new(Redactor::new(&safety.allow));
-        let inner = Inner { candidates, settings, safety, redactor, payloads, recording, store, clock, ids };
+        let inner = Inner { candidates, settings, safety, redactor, payloads, recording, ledger, clock, ids };
         Self { inner: Arc::new(inner) }
     }
 
@@ -186,6 +191,11 @@ impl Proxy {
         first
             .map(|candidate| candidate.price())
             .ok_or_else(|| ProxyError::UnknownTarget { target: target.to_owned(), nearest: None })
+    }
+
+    /// Whether another model is asked where a budget has no room for this tenant's request.
+    pub fn has_fallback(&self, context: &CallContext) -> bool {
+        self.inner.fallback(context, "").is_some()
     }
 
     /// What keeps personal data out of everything that is stored.

@@ -4,24 +4,37 @@
 //! only after COMMIT. Readers are a pool of read-only connections. The main database is `synchronous=FULL`;
 //! caches live in a database of their own with `NORMAL`, because losing one costs a cache miss, not an answer.
 
+mod alerts;
 mod answers;
+mod budgets;
 mod calls;
+mod counters;
 mod database;
 mod documents;
 mod embeddings;
 mod error;
+mod ledger;
+mod owner;
 mod results;
 mod runs;
 mod schema;
+mod settle;
+mod spend;
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
+pub use alerts::{DeliveryOutcome, DueDelivery, NewAlert, StoredAlert};
 pub use answers::CachedAnswer;
+pub use budgets::BudgetOverride;
 pub use calls::{CallRecord, CallStatus};
+pub use counters::{Counter, LedgerCheck};
 pub use documents::{ChunkRow, DocumentChange, DocumentRow, SourceSummary};
 pub use error::StoreError;
-pub use results::{CaseKind, CaseResult, CaseStatus, GradeRow, RunTotals};
+pub use ledger::{Booked, Breach, CallScopes, Hold, Limit, ReserveRequest, Reserved, Settlement, SpendRules};
+pub use results::{CaseKind, CaseResult, CaseStatus, GradeRow, RunSpend, RunTotals};
 pub use runs::{RunRow, RunStatus};
+pub use spend::{Charge, ChargeState, OutcomeRow, PromptParts, SpendFilter, TicketSpend};
 
 use database::{Database, Durability};
 
@@ -29,6 +42,8 @@ use database::{Database, Durability};
 pub struct Store {
     main: Database,
     cache: Database,
+    // After the databases: what they still had to write ends this process's reservations.
+    owner: Mutex<Option<owner::Owner>>,
     path: PathBuf,
 }
 
@@ -44,7 +59,7 @@ impl Store {
             .map_err(|source| StoreError::Directory { path: directory.to_owned(), source: source.into() })?;
         let main = Database::open(path, schema::MAIN, Durability::Full)?;
         let cache = Database::open(&directory.join("cache.db"), schema::CACHE, Durability::Normal)?;
-        Ok(Self { main, cache, path: path.to_owned() })
+        Ok(Self { main, cache, owner: Mutex::default(), path: path.to_owned() })
     }
 
     /// The directory of the store; search indexes and other derived files sit here.

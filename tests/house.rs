@@ -18,6 +18,7 @@ const LEVELS: &[(&str, u32)] = &[
     ("store", 1),
     ("gold", 2),
     ("kb", 2),
+    ("cost", 2),
     ("mock_provider", 2),
     ("prompts", 2),
     ("proxy", 3),

@@ -1,170 +1,39 @@
 //! The proxy against mock vendors over real HTTP: failover, breaker, retries, deadlines, ceilings, hedging.
 #![cfg(test)]
 
+#[path = "common/proxied.rs"]
+mod proxied;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use tollgate::config::{
-    Api, BreakerSettings, HttpProviderSettings, ModelSettings, ProviderKind, ProviderSettings, ProxySettings,
-    RouteSettings, SafetySettings, TimeoutSettings,
-};
-use tollgate::domain::{Clock, IdSource, ManualClock, NanoUsd, Price, Rate, SystemClock, TicketId};
-use tollgate::mock_provider::{self, AnswerMode, MockServer, MockSettings};
-use tollgate::prices::PriceBook;
-use tollgate::providers::{ChatEvent, ChatMessage, ChatRequest, OutputSchema, Role, Tool};
-use tollgate::proxy::{CallContext, Completion, CompletionEvent, Parts, Proxy, ProxyError, Recording};
+use proxied::{Setup, Vendor, context, request, route, settings};
+use tollgate::config::{Api, ProviderSettings, ProxySettings, RouteSettings};
+use tollgate::domain::{Clock, ManualClock, NanoUsd, Price, Rate, SystemClock, TicketId};
+use tollgate::providers::{ChatEvent, ChatRequest, OutputSchema, Tool};
+use tollgate::proxy::{CallContext, Completion, CompletionEvent, Proxy, ProxyError};
 use tollgate::store::Store;
 
-/// A mock vendor, and what changes it.
-struct Vendor {
-    server: MockServer,
-    client: reqwest::Client,
-}
-
-impl Vendor {
-    async fn start(settings: serde_json::Value) -> Self {
-        let mut settings: MockSettings = serde_json::from_value(settings).unwrap();
-        if settings.answers.reply.is_some() {
-            settings.answers.mode = AnswerMode::Echo;
-        }
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = mock_provider::start(settings, listener, Arc::new(SystemClock::new()), 7).unwrap();
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { server, client: reqwest::Client::builder().no_proxy().build().unwrap() }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.server.addr())
-    }
-
-    async fn change(&self, settings: serde_json::Value) {
-        let request = self.client.patch(self.url("/admin/settings")).body(settings.to_string());
-        let reply = request.header("content-type", "application/json").send().await.unwrap();
-        assert!(reply.status().is_success(), "{}", reply.text().await.unwrap());
-    }
-
-    /// How many requests for models it has had so far.
-    async fn requests(&self) -> u64 {
-        let metrics = self.client.get(self.url("/metrics")).send().await.unwrap().text().await.unwrap();
-        let counted = metrics.lines().filter(|line| line.starts_with("mock_provider_requests_total{"));
-        counted.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum::<f64>() as u64
-    }
-
-    /// How many requests it is working on.
-    async fn in_flight(&self) -> String {
-        let metrics = self.client.get(self.url("/metrics")).send().await.unwrap().text().await.unwrap();
-        metrics.lines().filter(|line| line.starts_with("mock_provider_in_flight")).collect()
-    }
-
-    fn provider(&self, api: Api) -> ProviderSettings {
-        let base = self.url(if api == Api::OpenAi { "/v1" } else { "" });
-        let model =
-            ModelSettings { price: Some(Price::new(Rate(100_000_000), Rate(400_000_000))), ..ModelSettings::default() };
-        ProviderSettings {
-            kind: ProviderKind::Http(HttpProviderSettings {
-                api,
-                base_url: base,
-                key: None,
-                key_header: None,
-                headers: Vec::new(),
-                structured_output: true,
-                max_reply_bytes: 1 << 20,
-            }),
-            models: BTreeMap::from([("large".to_owned(), model)]),
-            vendor: None,
-            timeouts: TimeoutSettings { total: Duration::from_secs(2), ..TimeoutSettings::default() },
-            max_concurrency: 64,
-        }
-    }
-}
-
-/// A proxy over a scratch store.
+/// A proxy over a scratch store, in time that stands still until it is moved.
 struct Bench {
     proxy: Arc<Proxy>,
     clock: Arc<ManualClock>,
     store: Arc<Store>,
-    _directory: tempfile::TempDir,
-}
-
-fn settings() -> ProxySettings {
-    ProxySettings {
-        deadline: Duration::from_secs(3),
-        backoff: Duration::from_millis(2),
-        breaker: BreakerSettings {
-            failures: 5,
-            window: Duration::from_secs(10),
-            probe_interval: Duration::from_secs(5),
-            probe_timeout: Duration::from_millis(100),
-        },
-        ..ProxySettings::default()
-    }
+    _parts: proxied::Bench,
 }
 
 fn bench(vendors: &[(&str, ProviderSettings)], route: RouteSettings, settings: ProxySettings) -> Bench {
     let clock = Arc::new(ManualClock::new("2026-11-01T00:00:00Z".parse().unwrap()));
-    let (proxy, store, directory) = proxy(vendors, route, settings, Arc::clone(&clock) as Arc<dyn Clock>);
-    Bench { proxy, clock, store, _directory: directory }
-}
-
-fn proxy(
-    vendors: &[(&str, ProviderSettings)],
-    route: RouteSettings,
-    settings: ProxySettings,
-    clock: Arc<dyn Clock>,
-) -> (Arc<Proxy>, Arc<Store>, tempfile::TempDir) {
-    let directory = tempfile::tempdir().unwrap();
-    let store = Arc::new(Store::open(&directory.path().join("tollgate.db")).unwrap());
-    let proxy = Proxy::new(Parts {
-        providers: vendors.iter().map(|(name, settings)| ((*name).to_owned(), settings.clone())).collect(),
-        routes: BTreeMap::from([("main".to_owned(), route)]),
-        settings,
-        safety: SafetySettings::default(),
-        payloads: false,
-        prices: Arc::new(PriceBook::shipped().clone()),
-        recording: Recording::off(),
-        store: Arc::clone(&store),
-        clock,
-        ids: Arc::new(IdSource::seeded(3)),
-    });
-    (Arc::new(proxy), store, directory)
+    let setup = Setup::new(vendors).route(route).settings(settings).clock(Arc::clone(&clock) as Arc<dyn Clock>);
+    let bench = setup.build();
+    Bench { proxy: Arc::clone(&bench.proxy), clock, store: Arc::clone(&bench.store), _parts: bench }
 }
 
 /// As [`bench`], in real time.
-fn real(
-    vendors: &[(&str, ProviderSettings)],
-    route: RouteSettings,
-    settings: ProxySettings,
-) -> (Arc<Proxy>, tempfile::TempDir) {
-    let (proxy, _, directory) = proxy(vendors, route, settings, Arc::new(SystemClock::new()));
-    (proxy, directory)
-}
-
-fn route(candidates: &[&str]) -> RouteSettings {
-    RouteSettings { candidates: candidates.iter().map(|name| (*name).to_owned()).collect(), ..RouteSettings::default() }
-}
-
-fn context() -> CallContext {
-    CallContext {
-        ticket: TicketId::from(uuid::Uuid::nil()),
-        tenant: "shared".into(),
-        endpoint: "test",
-        task: "answer".into(),
-        prompt: "answer@v1".into(),
-        release: "0".into(),
-        cache: "bypassed",
-        deadline: None,
-        approved_cost: None,
-    }
-}
-
-fn request(question: &str) -> ChatRequest {
-    ChatRequest {
-        messages: vec![ChatMessage::new(Role::User, format!("<question>{question}</question>"))],
-        max_output_tokens: 50,
-        ..ChatRequest::default()
-    }
+fn real(vendors: &[(&str, ProviderSettings)], route: RouteSettings, settings: ProxySettings) -> proxied::Bench {
+    Setup::new(vendors).route(route).settings(settings).clock(Arc::new(SystemClock::new())).build()
 }
 
 impl Bench {
@@ -328,10 +197,10 @@ async fn a_deadline_is_kept_whatever_hangs() {
     let slow = serde_json::json!({"latency": {"first_token": {"kind": "constant", "ms": 60_000.0}}});
     let (one, two) = (Vendor::start(slow.clone()).await, Vendor::start(slow).await);
     let vendors = [("a", one.provider(Api::OpenAi)), ("b", two.provider(Api::OpenAi))];
-    let (proxy, _directory) = real(&vendors, route(&["a/large", "b/large"]), settings());
+    let bench = real(&vendors, route(&["a/large", "b/large"]), settings());
     let hurried = CallContext { deadline: Some(Duration::from_millis(300)), ..context() };
     let clock = SystemClock::new();
-    let error = proxy.complete(&hurried, "main", request("anything")).await.unwrap_err();
+    let error = bench.proxy.complete(&hurried, "main", request("anything")).await.unwrap_err();
     let took = clock.monotonic();
     assert!(took < Duration::from_millis(900), "three times the deadline is no deadline: {took:?}");
     assert!(matches!(error, ProxyError::DeadlineExceeded { .. }), "{error}");
@@ -348,9 +217,9 @@ async fn who_is_only_full_is_waited_for_when_nobody_else_can_be_asked() {
     let mut narrow = one.provider(Api::OpenAi);
     narrow.max_concurrency = 1;
     let vendors = [("a", narrow), ("b", two.provider(Api::OpenAi))];
-    let (proxy, _directory) = real(&vendors, route(&["a/large", "b/large"]), settings());
+    let bench = real(&vendors, route(&["a/large", "b/large"]), settings());
     let ask = |number: usize| {
-        let proxy = Arc::clone(&proxy);
+        let proxy = Arc::clone(&bench.proxy);
         async move { proxy.complete(&context(), "main", request(&format!("{number}"))).await }
     };
     let outcomes: Vec<_> = futures::stream::iter(0..12).map(ask).buffer_unordered(12).collect().await;
@@ -366,9 +235,9 @@ async fn a_candidate_that_was_slow_lately_is_skipped() {
     let (one, two) = (Vendor::start(slow).await, Vendor::start(serde_json::json!({"answers": {"reply": "b"}})).await);
     let vendors = [("a", one.provider(Api::OpenAi)), ("b", two.provider(Api::OpenAi))];
     let quick = RouteSettings { p95: Some(Duration::from_millis(20)), ..route(&["a/large", "b/large"]) };
-    let (proxy, _directory) = real(&vendors, quick, settings());
+    let bench = real(&vendors, quick, settings());
     let ask = |number: usize| {
-        let proxy = Arc::clone(&proxy);
+        let proxy = Arc::clone(&bench.proxy);
         async move { proxy.complete(&context(), "main", request(&format!("{number}"))).await.unwrap().model }
     };
     let first: Vec<_> = futures::stream::iter(0..20).map(ask).buffer_unordered(20).collect().await;

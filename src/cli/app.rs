@@ -1,19 +1,25 @@
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::failure::{Code, Failure};
 use super::model_args::ModelArgs;
 use super::output::Output;
 use super::{Global, logging};
 use crate::config::{self, Config};
+use crate::cost::{Alert, Ledger, Rules, Watch};
 use crate::domain::{Clock, IdSource, SystemClock, TENANT_SHARED, TicketId};
 use crate::kb::{KnowledgeBase, SyncReport};
 use crate::pipeline::{Local, Parts};
 use crate::prices::PriceBook;
 use crate::prompts::{CompiledPrompt, Library, MIGRATIONS_DIRECTORY, Release};
 use crate::proxy::{self, CallContext, Proxy, Recording, RoutedEmbedder};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
+/// Time between two looks at money while a command runs.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// The time that a command takes at its end to deliver alerts.
+const LAST_LOOK: Duration = Duration::from_secs(12);
 /// The prompt that answers tickets.
 const ANSWER_PROMPT: &str = "answer";
 
@@ -23,6 +29,7 @@ pub(super) struct App {
     pub(super) store: Arc<Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<IdSource>,
+    pub(super) rules: Arc<Rules>,
 }
 
 /// The assistant of the project's release, ready to be asked.
@@ -69,11 +76,48 @@ pub(super) fn with(
         .build()
         .map_err(|error| Failure::could_not_run(format!("cannot start threads: {error}")))?;
     let store = Arc::new(Store::open(&config.store_path)?);
-    let app = App { config, store, clock: Arc::new(SystemClock::new()), ids: Arc::new(IdSource::from_system()) };
-    let done = runtime.block_on(command(&app));
+    let rules = Arc::new(Rules::new(config.budgets.clone(), config.alerts.clone()));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let watch = Watch::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&rules))
+        .map_err(|error| Failure::usage(error.to_string(), "see `[alerts]` in tollgate.toml"))?;
+    let app = App { config, store, clock, ids: Arc::new(IdSource::from_system()), rules };
+    let done = runtime.block_on(watched(&watch, output, command(&app)));
     // What waits is sent before the command ends; a collector that is not there changes nothing but the log.
     drop(export);
     done
+}
+
+/// Looks at money while a command runs, and once more when it has ended; then tells what is due on stderr too.
+async fn watched(
+    watch: &Watch,
+    output: &Output,
+    command: impl Future<Output = Result<Code, Failure>>,
+) -> Result<Code, Failure> {
+    let looks = async {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if let Err(error) = look(watch, None).await {
+                tracing::warn!(%error, "money could not be looked at");
+            }
+        }
+    };
+    let done = tokio::select! {
+        biased;
+        done = command => done,
+        never = looks => never,
+    };
+    let say = |alert: &Alert| output.alert(alert);
+    match tokio::time::timeout(LAST_LOOK, look(watch, Some(&say))).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "money could not be looked at"),
+        Err(_) => tracing::warn!("some alerts are not delivered yet; the next command tries again"),
+    }
+    done
+}
+
+async fn look(watch: &Watch, say: Option<&(dyn Fn(&Alert) + Sync)>) -> Result<(), StoreError> {
+    watch.look().await?;
+    watch.tell(say).await
 }
 
 /// Where a project keeps its prompts.
@@ -87,8 +131,7 @@ pub(super) fn release(config: &Config) -> Result<(Release, CompiledPrompt), Fail
     let library = Library::open(&directory)?;
     let migrations = crate::prompts::read_migrations(&directory.join(MIGRATIONS_DIRECTORY))?;
     let release = Release::fold(&migrations, &library)?;
-    let version = release.prompts.get(ANSWER_PROMPT).copied().unwrap_or(1);
-    let prompt = library.get(ANSWER_PROMPT, version)?.compile()?;
+    let prompt = release.compile(ANSWER_PROMPT, &library)?;
     Ok((release, prompt))
 }
 
@@ -138,22 +181,41 @@ impl App {
             release: release.hash.as_str().to_owned(),
             cache: "",
             deadline: None,
+            fingerprint: None,
+            evaluates: false,
             approved_cost: None,
         }
+    }
+
+    /// The books.
+    pub(super) fn ledger(&self) -> Ledger {
+        let (store, clock, ids) = (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.ids));
+        Ledger::new(store, clock, ids, Arc::clone(&self.rules), self.config.endpoints.clone())
     }
 
     /// The way to the configured models.
     pub(super) fn proxy(&self, recording: Recording) -> Result<Proxy, Failure> {
         let config = &self.config;
+        let prices = price_book(config)?;
+        let today = self.clock.now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+        let is_billed = |provider: &config::ProviderSettings| matches!(provider.kind, config::ProviderKind::Http(_));
+        if config.providers.values().any(is_billed)
+            && let Some(days) = prices.stale_days(today)
+        {
+            tracing::warn!(
+                days,
+                "the price book is old: `tollgate prices check` says what to compare, `prices import` renews it"
+            );
+        }
         let parts = proxy::Parts {
             providers: config.providers.clone(),
             routes: config.routes.clone(),
             settings: config.proxy.clone(),
             safety: config.safety.clone(),
             payloads: config.telemetry.payloads,
-            prices: Arc::new(price_book(config)?),
+            prices: Arc::new(prices),
             recording,
-            store: Arc::clone(&self.store),
+            ledger: Arc::new(self.ledger()),
             clock: Arc::clone(&self.clock),
             ids: Arc::clone(&self.ids),
         };
@@ -188,6 +250,7 @@ impl App {
             clock,
             endpoint,
             approved_cost: models.max_request_cost,
+            evaluates: endpoint == "eval",
         };
         Ok(Ready { assistant: Local::new(parts), release, proxy })
     }

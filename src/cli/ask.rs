@@ -8,7 +8,8 @@ use super::failure::{Code, Failure};
 use super::model_args::ModelArgs;
 use super::output::Output;
 use crate::domain::{Answer, PassageChoice, Question, TENANT_SHARED, TicketId};
-use crate::pipeline::Assistant;
+use crate::pipeline::{Assistant, AssistantError};
+use crate::proxy::ProxyError;
 use crate::report::{Cell, Document, Format, Render, Status};
 
 /// Ask one question through the whole pipeline
@@ -50,7 +51,17 @@ pub(super) async fn run(args: &AskArgs, app: &App, output: &Output) -> Result<Co
         passages: PassageChoice::Release,
         seed: args.seed,
     };
-    let answer = ready.assistant.answer(&question).await?;
+    let answer = match ready.assistant.answer(&question).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            if let (AssistantError::Proxy(ProxyError::Budget(breach)), Format::Json) = (&error, output.format()) {
+                // For the program that reads stdout: which cap, and when it begins anew.
+                let problem = serde_json::to_string_pretty(&breach.problem()).unwrap_or_default();
+                output.write_raw(format!("{problem}\n").as_bytes())?;
+            }
+            return Err(error.into());
+        }
+    };
     app.store.flush().await?;
     output.write(&AskOutcome { question: question.text, answer, shows_trace: args.trace })?;
     Ok(Code::Pass)

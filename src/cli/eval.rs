@@ -14,7 +14,7 @@ use super::run_lock::RunLock;
 use crate::config::Bounds;
 use crate::domain::{NanoUsd, RunId, rfc3339};
 use crate::eval::grade::{Graders, validate};
-use crate::eval::{self, Detail, DryRun, Engine, EvalOptions, EvalReport, Plan, Replay, RunDetails};
+use crate::eval::{self, Detail, DryRun, Engine, EvalOptions, EvalReport, Plan, Replay, Replayed, RunDetails};
 use crate::gold::{self, Check, GoldSet};
 use crate::report::Format;
 use crate::store::{RunRow, RunStatus};
@@ -132,11 +132,20 @@ pub(super) async fn run(args: &EvalArgs, app: &App, output: &Output) -> Result<C
         None => start(app, &plan, &ready).await?,
     };
     let resumed = args.resume.is_some();
-    let status = replay(args, app, output, ready, &plan, run.id, resumed).await?;
+    let ended = replay(args, app, output, ready, &plan, run.id, resumed).await?;
+    let status = ended.status;
     let finished_at = (status == RunStatus::Complete).then(|| rfc3339(app.clock.now()));
     app.store.end_run(run.id, status, finished_at.clone()).await?;
     drop(lock);
-    report(args, app, output, &RunRow { status, finished_at, ..run })
+    let code = report(args, app, output, &RunRow { status, finished_at, ..run })?;
+    Ok(match ended.breach {
+        // A cap that holds is an outcome.
+        Some(breach) => {
+            output.note(&breach.to_string());
+            Code::Failed
+        }
+        None => code,
+    })
 }
 
 /// The run to continue, locked for this process.
@@ -232,7 +241,7 @@ async fn replay(
     plan: &Plan,
     run: RunId,
     resumed: bool,
-) -> Result<RunStatus, Failure> {
+) -> Result<Replayed, Failure> {
     let engine = Arc::new(Engine {
         assistant: Arc::new(ready.assistant),
         graders: Arc::new(Graders::new(&app.config.root)),

@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::cost::{BudgetBreach, ExportError};
 use crate::eval::EvalError;
 use crate::gold::{GoldError, ImportError};
 use crate::kb::KbError;
@@ -122,6 +123,11 @@ impl From<ProxyError> for Failure {
                 let hint = "shorten the prompt, lower `max_output_tokens`, or approve it with --max-request-cost";
                 Self::with(Code::Usage, &error, Some(hint.to_owned()))
             }
+            ProxyError::Budget(ref breach) | ProxyError::Degraded { ref breach, .. } => {
+                // A cap that holds is an outcome.
+                Self::with(Code::Failed, &error, Some(budget_hint(breach)))
+            }
+            ProxyError::Ledger(store) => store.into(),
             ProxyError::Setup { .. } => Self::with(Code::Usage, &error, None),
             ProxyError::Provider { ref source, .. } => {
                 let hint = provider_hint(source);
@@ -138,6 +144,14 @@ impl From<ProxyError> for Failure {
             other => Self::with(Code::CouldNotRun, &other, None),
         }
     }
+}
+
+fn budget_hint(breach: &BudgetBreach) -> String {
+    let wait = if breach.retry_may_help { "try again when the calls under way have ended, or " } else { "" };
+    let (scope, period) = (&breach.scope, breach.period.as_str());
+    format!(
+        "{wait}raise the cap: `tollgate budget set {scope} --{period} USD --reason …`; `tollgate budget show` has all of them"
+    )
 }
 
 fn provider_hint(error: &ProviderError) -> Option<&'static str> {
@@ -231,6 +245,15 @@ impl From<EvalError> for Failure {
                 let hint = other.hint();
                 Self::with(Code::Usage, &other, hint)
             }
+        }
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Io(source) => Self::could_not_run(format!("the export cannot be written: {source}")),
+            ExportError::SumTooLarge { .. } => Self::with(Code::CouldNotRun, &error, None),
         }
     }
 }

@@ -5,7 +5,27 @@ use std::path::{Path, PathBuf};
 use super::failure::Failure;
 use super::{Global, LogFormatArg};
 use crate::config;
+use crate::cost::Alert;
 use crate::report::{self, Format, Render, Style, replace_file};
+
+/// A reader that has seen enough is no failure: what comes after is not written.
+struct UntilClosed<W>(W);
+
+impl<W: Write> Write for UntilClosed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            flushed => flushed,
+        }
+    }
+}
 
 /// Columns when no terminal says how wide it is.
 const WIDTH: usize = 100;
@@ -102,11 +122,39 @@ impl Output {
         }
     }
 
+    /// Writes as `write` goes, to stdout or to the wanted file; on failure the file is left as it was.
+    pub(super) fn stream<T>(&self, write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>) -> Result<T, Failure> {
+        let Some(path) = &self.path else {
+            return write(&mut io::BufWriter::new(UntilClosed(io::stdout().lock())));
+        };
+        let mut written = None;
+        let replaced = replace_file(path, |file| {
+            let mut file = io::BufWriter::new(file);
+            written = Some(write(&mut file));
+            match &written {
+                Some(Ok(_)) => file.flush(),
+                _ => Err(io::Error::other("nothing to write")),
+            }
+        });
+        match (written, replaced) {
+            (Some(Err(failure)), _) => Err(failure),
+            (Some(Ok(done)), Ok(())) => Ok(done),
+            (_, Err(error)) => Err(Failure::could_not_run(format!("cannot write {}: {error}", path.display()))),
+            (None, Ok(())) => Err(Failure::could_not_run("nothing was written")),
+        }
+    }
+
     /// Says something to the person at the terminal, not to the program that reads stdout.
     pub(super) fn note(&self, text: &str) {
         if !self.quiet {
             let _ = writeln!(io::stderr(), "{text}");
         }
+    }
+
+    /// Says that an alert has fired; also where notes are not wanted.
+    pub(super) fn alert(&self, alert: &Alert) {
+        let (yellow, reset) = if self.color_errors { ("\u{1b}[1;33m", "\u{1b}[0m") } else { ("", "") };
+        let _ = writeln!(io::stderr(), "{yellow}alert:{reset} {}", alert.text);
     }
 
     /// Says why a command reached no outcome.

@@ -57,7 +57,7 @@ pub(super) struct PruneArgs {
     dry_run: bool,
 }
 
-fn parse_age(text: &str) -> Result<jiff::SignedDuration, String> {
+pub(super) fn parse_age(text: &str) -> Result<jiff::SignedDuration, String> {
     let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
     let hours = match text.get(digits.len()..) {
         Some("h") => 1,

@@ -39,11 +39,18 @@ macro_rules! published {
 }
 
 const PUBLISHED: &[Published] = published![
+    "alerts" v 1, super::budget::AlertList, "tollgate budget alerts";
     "answer" v 1, super::ask::AskOutcome, "tollgate ask";
+    "budget_problem", crate::cost::BudgetProblem, "what a caller gets whom a budget refuses";
+    "budgets" v 1, crate::cost::BudgetReport, "tollgate budget show, set, reset";
     "comparison" v 1, crate::eval::Comparison, "tollgate compare";
+    "cost_diff" v 1, crate::cost::CostDiff, "tollgate cost diff";
+    "cost_report" v 1, crate::cost::CostReport, "tollgate cost report";
     "doctor" v 1, super::doctor::Diagnosis, "tollgate doctor";
+    "drift_report" v 1, crate::cost::DriftReport, "tollgate cost drift";
     "eval_dry_run" v 1, crate::eval::DryRun, "tollgate eval --dry-run";
     "eval_report" v 1, crate::eval::EvalReport, "tollgate eval, runs show";
+    "forecast_report" v 1, crate::cost::ForecastReport, "tollgate cost forecast";
     "gold_check" v 1, super::gold::CheckOutcome, "tollgate gold check";
     "gold_import" v 1, super::gold::ImportOutcome, "tollgate gold import";
     "gold_lock" v 1, super::gold::Locked, "tollgate gold lock";
@@ -52,6 +59,8 @@ const PUBLISHED: &[Published] = published![
     "kb_removed" v 1, super::kb::Removed, "tollgate kb remove";
     "kb_search" v 1, super::kb::SearchOutcome, "tollgate kb search";
     "kb_status" v 1, super::kb::KbStatus, "tollgate kb status";
+    "ledger_check" v 1, crate::cost::LedgerReport, "tollgate ledger verify";
+    "margin_report" v 1, crate::cost::MarginReport, "tollgate margin";
     "mock_provider" v 1, super::mock_provider::Listening, "tollgate mock-provider";
     "price_check" v 1, super::prices::PriceCheck, "tollgate prices check";
     "price_import" v 1, super::prices::PriceImport, "tollgate prices import";
@@ -62,6 +71,7 @@ const PUBLISHED: &[Published] = published![
     "prompt_new" v 1, super::prompts::NewPrompt, "tollgate prompts new";
     "prompt_show" v 1, super::prompts::ShownPrompt, "tollgate prompts show";
     "pruned_runs" v 1, super::runs::Pruned, "tollgate runs prune";
+    "reprice_report" v 1, crate::cost::RepriceReport, "tollgate reprice";
     "run_list" v 1, crate::eval::RunList, "tollgate runs list";
     "schema_list" v 1, SchemaList, "tollgate schema";
     "gold_case", crate::gold::Case, "one line of a gold set";

@@ -6,12 +6,14 @@ use tokio::task::JoinSet;
 
 use super::grade::{self, Grade, Graders};
 use super::{EvalError, Plan};
+use crate::cost::BudgetBreach;
 use crate::domain::{
     Answer, Clock, Hasher, IdSource, NanoUsd, PassageChoice, Question, RunId, TENANT_SHARED, TicketId, Usage,
 };
 use crate::gold::{Case, Grader};
 use crate::otlp::{Evaluation, record_evaluation};
 use crate::pipeline::{Assistant, AssistantError};
+use crate::proxy::ProxyError;
 use crate::store::{CaseKind, CaseResult, CaseStatus, GradeRow, RunStatus, Store, StoreError};
 use crate::text::Redactor;
 
@@ -48,7 +50,7 @@ pub struct Replay<'a> {
 }
 
 /// How far a replay has got.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Progress {
     /// Finished repeats of cases, those found stored included.
     pub done: u64,
@@ -64,6 +66,8 @@ pub struct Progress {
     pub spent: NanoUsd,
     /// Whether some of it is unknown.
     pub spent_more: bool,
+    /// The budget that has no room for another case.
+    pub breach: Option<Box<BudgetBreach>>,
 }
 
 impl Progress {
@@ -75,6 +79,9 @@ impl Progress {
     fn add(&mut self, result: &Finished) {
         self.spent += result.cost.unwrap_or_default();
         self.spent_more |= result.cost.is_none();
+        if result.breach.is_some() {
+            self.breach.clone_from(&result.breach);
+        }
         if result.kind != CaseKind::Case {
             return;
         }
@@ -94,6 +101,16 @@ struct Finished {
     score: Option<f64>,
     weight: f64,
     cost: Option<NanoUsd>,
+    breach: Option<Box<BudgetBreach>>,
+}
+
+/// How a replay ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// How.
+    pub status: RunStatus,
+    /// The budget that stopped it.
+    pub breach: Option<Box<BudgetBreach>>,
 }
 
 /// One question to ask: a repeat of a case, or a bound of it.
@@ -107,11 +124,11 @@ struct Task {
 
 impl Engine {
     /// Asks every planned case that has no answer yet, at most `concurrency` at a time, until all are done, the spend
-    /// limit is reached, or `stop` says so. Every result is durable before its place is given to the next case.
+    /// limit or a budget is reached, or `stop` says so. Every result is durable before its place is given to the next case.
     ///
     /// # Errors
     /// When the gold set or the store fails; what was stored until then stays.
-    pub async fn replay(self: &Arc<Self>, mut replay: Replay<'_>) -> Result<RunStatus, EvalError> {
+    pub async fn replay(self: &Arc<Self>, mut replay: Replay<'_>) -> Result<Replayed, EvalError> {
         let plan = replay.plan;
         let totals = self.store.run_totals(replay.run)?;
         let mut progress = Progress {
@@ -142,6 +159,10 @@ impl Engine {
                     status = RunStatus::Interrupted;
                     break 'cases;
                 }
+                if progress.breach.is_some() {
+                    status = RunStatus::Stopped;
+                    break 'cases;
+                }
                 if replay.max_cost.is_some() && progress.spent_more {
                     tracing::warn!(
                         "what some case cost is unknown, so the spend limit cannot be kept: no further case is begun"
@@ -165,7 +186,10 @@ impl Engine {
                 tasks.shutdown().await;
             }
         }
-        Ok(status)
+        if progress.breach.is_some() && status == RunStatus::Complete {
+            status = RunStatus::Stopped;
+        }
+        Ok(Replayed { status, breach: progress.breach })
     }
 
     fn count_stored(
@@ -179,7 +203,7 @@ impl Engine {
             let (status, score, weight) = (stored.status, stored.score, stored.weight);
             // Its cost is in the run's totals already.
             let cost = Some(NanoUsd::ZERO);
-            progress.add(&Finished { kind: CaseKind::Case, status, score, weight, cost });
+            progress.add(&Finished { kind: CaseKind::Case, status, score, weight, cost, breach: None });
             (replay.progress)(progress);
         }
         Ok(())
@@ -208,6 +232,10 @@ impl Engine {
 
     async fn carry_out(&self, task: Task, run: RunId) -> Result<Finished, StoreError> {
         let outcome = self.assistant.answer(&task.question).await;
+        let breach = match &outcome {
+            Err(AssistantError::Proxy(ProxyError::Budget(breach))) => Some(breach.clone()),
+            _ => None,
+        };
         let mut result = match outcome {
             Ok(answer) => {
                 let grades = self.graders.grade(&task.case, &task.graders, &answer).await;
@@ -233,9 +261,10 @@ impl Engine {
             tracing::debug!(case = result.case_id, repeat = result.repeat, score = result.score, "case");
         }
         let (kind, status) = (result.kind, result.status);
-        let finished = Finished { kind, status, score: result.score, weight: result.weight, cost: result.cost_nanousd };
-        self.store.record_result(run, result).await?;
-        Ok(finished)
+        let (score, weight, cost) = (result.score, result.weight, result.cost_nanousd);
+        let finished = Finished { kind, status, score, weight, cost, breach };
+        let cost = self.store.record_result(run, result).await?;
+        Ok(Finished { cost, ..finished })
     }
 }
 

@@ -129,13 +129,14 @@ fn cut(mut text: String, request: &ChatRequest) -> (String, FinishReason, Option
         text.truncate(at);
     }
     let stopped_at = first_stop.map(|(_, stop)| stop.clone());
-    if words(&text) <= request.max_output_tokens {
+    let limit = request.max_output_tokens.unwrap_or(u64::MAX);
+    if words(&text) <= limit {
         return (text, FinishReason::Stop, stopped_at);
     }
     let mut tokens = 0;
     let fits = |part: &&str| {
         tokens += words(part);
-        tokens <= request.max_output_tokens
+        tokens <= limit
     };
     let kept: String = super::call::parts(&text).take_while(fits).collect();
     (kept.trim_end().to_owned(), FinishReason::Length, None)
@@ -147,7 +148,7 @@ mod tests {
 
     fn limited(text: &str, max_output_tokens: u64, stop: &[&str]) -> (String, FinishReason, Option<String>) {
         let stop = stop.iter().map(ToString::to_string).collect();
-        cut(text.into(), &ChatRequest { max_output_tokens, stop, ..ChatRequest::default() })
+        cut(text.into(), &ChatRequest { max_output_tokens: Some(max_output_tokens), stop, ..ChatRequest::default() })
     }
 
     #[test]

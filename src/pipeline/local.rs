@@ -6,21 +6,20 @@ use futures::future::BoxFuture;
 
 use super::attempt::Output;
 use super::cache::ExactCache;
+use super::diet::{put_on_diet, size};
+use super::ticket::Ticket;
 use super::trace::Trace;
 use super::{Assistant, AssistantError, Spent};
 use crate::domain::{Answer, AnswerPath, Clock, NanoUsd, Passage, PassageChoice, Question, TENANT_SHARED, TicketId};
 use crate::kb::{KnowledgeBase, SearchMode, SearchRequest};
-use crate::prompts::{CompiledPrompt, Release, RetrievalMode};
+use crate::prompts::{CompiledPrompt, Message, Release, RetrievalMode};
 use crate::providers::{ChatMessage, ChatRequest, Role};
 use crate::proxy::{CallContext, Completion, Proxy, ProxyError, RoutedEmbedder};
-use crate::store::Store;
+use crate::store::{PromptParts, Store};
 use crate::text;
 
 /// What the assistant says instead of an answer that its own confidence does not carry.
 const REFUSAL: &str = "I could not find an answer to this in the documents.";
-
-/// A question's vector, and the time that it took when it was recorded.
-type QueryVector = (Vec<f32>, Option<std::time::Duration>);
 
 /// The pipeline in this process.
 pub struct Local {
@@ -32,7 +31,7 @@ pub struct Local {
 pub struct Parts {
     /// The release that answers.
     pub release: Arc<Release>,
-    /// Its `answer` prompt.
+    /// Its `answer` prompt, with the examples that the release gives it.
     pub prompt: CompiledPrompt,
     /// Where passages come from.
     pub kb: Arc<KnowledgeBase>,
@@ -46,6 +45,16 @@ pub struct Parts {
     pub endpoint: &'static str,
     /// An explicit approval: the most that one request to a model may cost, in place of its ceiling.
     pub approved_cost: Option<NanoUsd>,
+    /// Whether an evaluation asks: it repeats questions on purpose, waits for room in a budget, and wants the release's own
+    /// answers whatever a tenant's policy says.
+    pub evaluates: bool,
+}
+
+/// What the models are asked, and what it is made of.
+#[derive(Clone)]
+struct Rendered {
+    messages: Vec<ChatMessage>,
+    parts: PromptParts,
 }
 
 impl Local {
@@ -68,8 +77,8 @@ impl Local {
             passages: PassageChoice::Release,
             seed: 0,
         };
-        let messages = self.render(&question, &self.passages(&question, None)?)?;
-        Ok(messages.iter().map(|message| text::word_count(&message.content) as u64).sum())
+        let rendered = self.render(&question, &self.passages(&question, None)?)?;
+        Ok(rendered.messages.iter().map(|message| text::word_count(&message.content) as u64).sum())
     }
 
     /// Most tokens of one answer.
@@ -79,49 +88,65 @@ impl Local {
     }
 
     async fn run(&self, question: &Question) -> Result<Answer, AssistantError> {
-        let Parts { release, clock, store, .. } = &self.parts;
-        let mut trace = Trace::start(&**clock);
-        let normalized = self.normalize(&question.text)?;
-        trace.step("normalize", "");
+        let mut ticket = Ticket::open(&self.parts, question);
+        let (answer, cache) = match self.find(&mut ticket).await {
+            Err(AssistantError::Proxy(ProxyError::Degraded { text, breach })) => {
+                ticket.trace.step("degraded", breach.to_string());
+                (ticket.degraded(text), None)
+            }
+            found => found?,
+        };
+        let answer = ticket.timed(answer);
+        let Answer { path, confidence, refused, latency_ms, replayed, .. } = answer;
+        tracing::debug!(ticket = %question.ticket, path = ?path, confidence, refused, latency_ms, "answered");
+        // An answer with personal data in it is not kept, and redacted it would not be the answer.
+        let personal = || matches!(self.parts.proxy.redactor().redact(&answer.text), Cow::Owned(_));
+        if let Some(cache) = cache.filter(|_| !replayed && !personal()) {
+            cache.put(&answer).await?;
+        }
+        ticket.close(&answer);
+        Ok(answer)
+    }
 
+    /// The answer, and where to keep it unless it comes from there.
+    async fn find<'a>(&'a self, ticket: &mut Ticket<'a>) -> Result<(Answer, Option<ExactCache<'a>>), AssistantError> {
+        let Parts { release, store, evaluates, .. } = &self.parts;
+        let question = ticket.question;
+        let normalized = self.normalize(&question.text)?;
+        ticket.fingerprint = (!evaluates).then(|| text::fingerprint(&normalized));
+        ticket.trace.step("normalize", "");
+
+        let asked_at_ms = ticket.asked_at().as_millisecond();
         let cache = self
             .is_cacheable(question)
-            .then(|| ExactCache::entry(store, release, question, &normalized, clock.now().as_millisecond()))
+            .then(|| ExactCache::entry(store, release, question, &normalized, asked_at_ms))
             .transpose()?;
-        if let Some(cache) = &cache {
-            let hit = cache.get(question)?;
-            trace.step("exact_cache", if hit.is_some() { "hit" } else { "miss" });
-            if let Some(hit) = hit {
-                let (latency_ms, trace) = trace.finish();
-                return Ok(Answer { latency_ms, trace, ..hit });
-            }
-        } else {
-            trace.step("exact_cache", "bypassed");
+        let hit = cache.as_ref().map(|cache| cache.get(question)).transpose()?;
+        ticket.trace.step(
+            "exact_cache",
+            match &hit {
+                Some(Some(_)) => "hit",
+                Some(None) => "miss",
+                None => "bypassed",
+            },
+        );
+        if let Some(hit) = hit.flatten() {
+            return Ok((hit, None));
         }
 
-        let mut spent = Spent::NOTHING;
-        let vector = self.query_vector(question, &mut spent).await?;
-        if let Some((_, replayed)) = &vector {
-            trace.step("embed", release.retrieval.embedder.clone().unwrap_or_default());
-            if let Some(latency) = replayed {
-                trace.replayed(*latency);
-            }
-        }
-        let passages = self.passages(question, vector.as_ref().map(|(vector, _)| vector.as_slice()))?;
-        trace.step("retrieve", format!("{} passages, {}", passages.len(), release.retrieval.mode.as_str()));
+        let vector = self.query_vector(ticket).await?;
+        let passages = self.passages(question, vector.as_deref())?;
+        ticket.trace.step("retrieve", format!("{} passages, {}", passages.len(), release.retrieval.mode.as_str()));
 
-        let messages = self.render(question, &passages)?;
-        trace.step("render", self.prompt_name.clone());
+        let rendered = self.render(question, &passages)?;
+        ticket.trace.step("render", self.prompt_name.clone());
 
-        let (output, path, model) = self.ask_models(question, messages, &passages, &mut trace, &mut spent).await?;
+        let (output, path, model) = self.ask_models(ticket, rendered, &passages).await?;
         let confidence = output.confidence;
         let unsure = confidence.is_some_and(|confidence| confidence < release.stages.refuse_below);
         let refused = output.refused || unsure;
         let text =
             if refused && (unsure || output.answer.trim().is_empty()) { REFUSAL.to_owned() } else { output.answer };
-        let replayed = trace.is_replayed();
-        let (latency_ms, steps) = trace.finish();
-        tracing::debug!(ticket = %question.ticket, path = ?path, confidence, refused, latency_ms, "answered");
         let answer = Answer {
             ticket: question.ticket,
             text,
@@ -131,19 +156,14 @@ impl Local {
             path: if refused { AnswerPath::Refused } else { path },
             model: Some(model),
             passages,
-            usage: spent.usage,
-            cost_nanousd: spent.cost_nanousd,
-            latency_ms,
-            calls: spent.calls,
-            replayed,
-            trace: steps,
+            usage: ticket.spent.usage,
+            cost_nanousd: ticket.spent.cost_nanousd,
+            latency_ms: 0.0,
+            calls: ticket.spent.calls,
+            replayed: ticket.trace.is_replayed(),
+            trace: Vec::new(),
         };
-        // An answer with personal data in it is not kept, and redacted it would not be the answer.
-        let personal = || matches!(self.parts.proxy.redactor().redact(&answer.text), Cow::Owned(_));
-        if let Some(cache) = cache.as_ref().filter(|_| !replayed && !personal()) {
-            cache.put(&answer).await?;
-        }
-        Ok(answer)
+        Ok((answer, cache))
     }
 
     fn is_cacheable(&self, question: &Question) -> bool {
@@ -161,24 +181,36 @@ impl Local {
     }
 
     /// The question's vector, where the release's retrieval makes use of one.
-    async fn query_vector(
-        &self,
-        question: &Question,
-        spent: &mut Spent,
-    ) -> Result<Option<QueryVector>, AssistantError> {
+    async fn query_vector(&self, ticket: &mut Ticket<'_>) -> Result<Option<Vec<f32>>, AssistantError> {
         let Parts { kb, release, proxy, .. } = &self.parts;
+        let question = ticket.question;
         let uses_vectors = matches!(release.retrieval.mode, RetrievalMode::Vector | RetrievalMode::Hybrid)
             && question.passages == PassageChoice::Release;
         let Some(model) = release.retrieval.embedder.clone().filter(|_| uses_vectors) else { return Ok(None) };
-        let embedder = RoutedEmbedder::new(Arc::clone(proxy), model, self.context(question, "embed"));
-        let vector = kb.embed_query(&embedder, &question.text).await?;
+        let embedder = RoutedEmbedder::new(Arc::clone(proxy), model.clone(), self.context(ticket, "embed"));
+        let vector = kb.embed_query(&embedder, &question.text).await;
+        if let Some(breach) = embedder.take_breach() {
+            // The model that the tenant's policy names answers from what words find.
+            if proxy.has_fallback(&self.context(ticket, "embed")) {
+                return Ok(None);
+            }
+            return Err(breach.into());
+        }
+        let vector = vector?;
         let asked = embedder.spent();
-        spent.add(Some(asked.usage), asked.cost_nanousd, asked.calls);
-        Ok(vector.map(|vector| (vector, asked.replayed)))
+        ticket.spent.add(Some(asked.usage), asked.cost_nanousd, asked.calls);
+        if vector.is_some() {
+            ticket.trace.step("embed", model);
+            if let Some(latency) = asked.replayed {
+                ticket.trace.replayed(latency);
+            }
+        }
+        Ok(vector)
     }
 
-    fn context(&self, question: &Question, task: &str) -> CallContext {
-        let Parts { release, endpoint, approved_cost, .. } = &self.parts;
+    fn context(&self, ticket: &Ticket<'_>, task: &str) -> CallContext {
+        let Parts { release, endpoint, approved_cost, evaluates, .. } = &self.parts;
+        let question = ticket.question;
         CallContext {
             ticket: question.ticket,
             tenant: question.tenant.clone(),
@@ -189,6 +221,8 @@ impl Local {
             cache: if self.is_cacheable(question) { "miss" } else { "bypassed" },
             deadline: None,
             approved_cost: *approved_cost,
+            fingerprint: ticket.fingerprint,
+            evaluates: *evaluates,
         }
     }
 
@@ -216,40 +250,43 @@ impl Local {
             PassageChoice::Random => kb.random_passages(tenant, retrieval.top_k, question.seed)?,
             PassageChoice::Oracle { documents, answer } => kb.oracle_passages(&request, documents, answer)?,
         };
-        for passage in &mut passages {
-            cut_to_words(&mut passage.text, release.limits.passage_words);
-        }
+        put_on_diet(&mut passages, &question.text, &release.limits);
         Ok(passages)
     }
 
-    fn render(&self, question: &Question, passages: &[Passage]) -> Result<Vec<ChatMessage>, AssistantError> {
-        let passages: Vec<_> = passages
+    fn render(&self, question: &Question, passages: &[Passage]) -> Result<Rendered, AssistantError> {
+        let prompt = &self.parts.prompt;
+        let shown: Vec<_> = passages
             .iter()
             .map(|passage| serde_json::json!({"id": passage.chunk, "heading": passage.heading, "text": passage.text}))
             .collect();
-        let inputs = serde_json::json!({"question": question.text, "passages": passages});
-        let messages = self.parts.prompt.render(&inputs)?;
+        let messages = prompt.render(&serde_json::json!({"question": question.text, "passages": shown}))?;
+        let bytes = |messages: &[Message]| messages.iter().map(|message| message.content.len() as u64).sum::<u64>();
+        let few_shot = bytes(prompt.examples());
+        let passages = passages.iter().map(|passage| size(passage) as u64).sum::<u64>();
+        let asked = question.text.len() as u64;
+        let system = bytes(&messages).saturating_sub(few_shot + passages + asked);
         let role = |role| match role {
             crate::prompts::Role::System => Role::System,
             crate::prompts::Role::User => Role::User,
             crate::prompts::Role::Assistant => Role::Assistant,
         };
-        Ok(messages.into_iter().map(|message| ChatMessage::new(role(message.role), message.content)).collect())
+        let messages = messages.into_iter().map(|message| ChatMessage::new(role(message.role), message.content));
+        let parts = PromptParts { system, few_shot, passages, question: asked };
+        Ok(Rendered { messages: messages.collect(), parts })
     }
 
     /// Asks the small model, and the large one when the small one is unsure, declines, or breaks its schema.
     async fn ask_models(
         &self,
-        question: &Question,
-        messages: Vec<ChatMessage>,
+        ticket: &mut Ticket<'_>,
+        rendered: Rendered,
         passages: &[Passage],
-        trace: &mut Trace<'_>,
-        spent: &mut Spent,
     ) -> Result<(Output, AnswerPath, String), AssistantError> {
         let stages = &self.parts.release.stages;
         if let Some(small) = &stages.small {
-            let outcome = self.ask(question, small, messages.clone(), passages, spent).await;
-            note(trace, "small", &outcome);
+            let outcome = self.ask(ticket, small, rendered.clone(), passages).await;
+            note(&mut ticket.trace, "small", &outcome);
             let keep = match &outcome {
                 Ok((output, _)) => {
                     !output.refused
@@ -264,40 +301,44 @@ impl Local {
             }
         }
         let large = stages.large.as_ref().ok_or(AssistantError::NoModel)?;
-        let outcome = self.ask(question, large, messages, passages, spent).await;
-        note(trace, "large", &outcome);
+        let outcome = self.ask(ticket, large, rendered, passages).await;
+        note(&mut ticket.trace, "large", &outcome);
         let (output, completion) = outcome?;
         Ok((output, AnswerPath::Large, completion.model))
     }
 
     async fn ask(
         &self,
-        question: &Question,
+        ticket: &mut Ticket<'_>,
         model: &str,
-        messages: Vec<ChatMessage>,
+        rendered: Rendered,
         passages: &[Passage],
-        spent: &mut Spent,
     ) -> Result<(Output, Completion), AssistantError> {
         let Parts { prompt, proxy, .. } = &self.parts;
         let params = prompt.params();
         let request = ChatRequest {
-            messages,
+            messages: rendered.messages,
             temperature: params.temperature,
-            max_output_tokens: self.max_output_tokens(),
+            max_output_tokens: Some(self.max_output_tokens()),
             stop: params.stop.clone(),
-            seed: params.seed.unwrap_or(question.seed),
+            seed: params.seed.unwrap_or(ticket.question.seed),
             output_schema: Some(prompt.output_schema()),
             extensions: params.extensions.clone(),
             ..ChatRequest::default()
         };
-        let context = self.context(question, prompt.task());
+        let context = self.context(ticket, prompt.task());
         let broken = |model: String, problem: String, spent: Spent| AssistantError::Output {
             model,
             prompt: self.prompt_name.clone(),
             problem,
             spent: Box::new(spent),
         };
-        let mut completion = match proxy.complete(&context, model, request).await {
+        let outcome = proxy.complete(&context, model, request).await;
+        if outcome.as_ref().map_or_else(ProxyError::may_be_billed, |_| true) {
+            ticket.prompt = Some(rendered.parts);
+        }
+        let spent = &mut ticket.spent;
+        let mut completion = match outcome {
             Ok(completion) => completion,
             Err(ProxyError::Output { model, problem, usage, cost_nanousd, calls }) => {
                 spent.add(Some(usage), cost_nanousd, calls);
@@ -332,35 +373,5 @@ fn note(trace: &mut Trace<'_>, stage: &str, outcome: &Result<(Output, Completion
     trace.step(stage, detail);
     if let Ok((_, Completion { replayed: Some(latency), .. })) = outcome {
         trace.replayed(*latency);
-    }
-}
-
-/// Cuts `text` after its first `most` words.
-fn cut_to_words(text: &mut String, most: usize) {
-    let mut words = 0;
-    let mut within = false;
-    let end = text.char_indices().find_map(|(at, character)| {
-        let starts = !character.is_whitespace() && !within;
-        within = !character.is_whitespace();
-        words += usize::from(starts);
-        (words > most).then_some(at)
-    });
-    if let Some(end) = end {
-        text.truncate(end);
-        text.truncate(text.trim_end().len());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cut_to_words;
-
-    #[test]
-    fn passages_are_cut_between_words() {
-        for (most, expected) in [(2, "one  two"), (3, "one  two\nthree"), (9, "one  two\nthree")] {
-            let mut text = String::from("one  two\nthree");
-            cut_to_words(&mut text, most);
-            assert_eq!(text, expected);
-        }
     }
 }

@@ -38,8 +38,13 @@ impl<'a> Trace<'a> {
         self.replayed.is_some()
     }
 
-    /// The time since the start in milliseconds, and the steps.
-    pub(super) fn finish(self) -> (f64, Vec<Step>) {
-        (in_ms(self.clock.monotonic().saturating_sub(self.started) + self.replayed.unwrap_or_default()), self.steps)
+    /// The time since the start in milliseconds, with what was replayed.
+    pub(super) fn elapsed_ms(&self) -> f64 {
+        in_ms(self.clock.monotonic().saturating_sub(self.started) + self.replayed.unwrap_or_default())
+    }
+
+    /// The same time, and the steps, which it has no longer.
+    pub(super) fn finish(&mut self) -> (f64, Vec<Step>) {
+        (self.elapsed_ms(), std::mem::take(&mut self.steps))
     }
 }

@@ -107,6 +107,12 @@ impl PriceProblemKind {
 }
 
 impl PriceBook {
+    /// How many days the book is old, when that is so many that prices are likely to have changed.
+    pub fn stale_days(&self, today: Date) -> Option<i32> {
+        let days = (today - self.date).get_days();
+        (days > STALE_DAYS).then_some(days)
+    }
+
     /// Everything in the book that is wrong or looks wrong on the day `today`, in the order of the book.
     pub fn check(&self, today: Date) -> Vec<PriceProblem> {
         let mut problems: Vec<PriceProblem> = self.about_itself(today).map(|kind| kind.of(None)).collect();
@@ -127,7 +133,7 @@ impl PriceBook {
         let days = (today - self.date).get_days();
         let empty = self.entries().next().is_none().then_some(PriceProblemKind::Empty);
         let future = (days < 0).then_some(PriceProblemKind::BookFromTheFuture { date: self.date });
-        let stale = (days > STALE_DAYS).then_some(PriceProblemKind::Stale { days });
+        let stale = self.stale_days(today).map(|days| PriceProblemKind::Stale { days });
         [empty, future, stale].into_iter().flatten()
     }
 }

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Problem, PromptError};
-use super::template;
 use super::toml_file::{TomlFile, decode, read_bytes, to_json, to_json_map};
+use super::{examples, template};
 use crate::domain::{ContentHash, nearest};
 use crate::providers::schema_validator;
 
@@ -21,9 +21,9 @@ pub struct Prompt {
     pub description: String,
     /// Which kind of call it is made for; models are chosen and calls counted by it.
     pub task: String,
-    /// JSON Schema of the variables that the templates may use.
+    /// JSON Schema of the variables that the templates may use: none in examples.
     pub inputs: Value,
-    /// JSON Schema that the model's answer must satisfy.
+    /// JSON Schema that the model's answer must satisfy; of examples, the prompt that they go with has it.
     pub output: Value,
     /// How the model is called.
     pub params: Params,
@@ -97,13 +97,21 @@ impl Prompt {
     }
 
     fn read(file: &mut TomlFile<'_>, table: &DeTable<'_>, name: String, version: u32, hash: ContentHash) -> Self {
-        file.unknown_keys(table, "", &["description", "task", "inputs", "output", "params", "messages"]);
+        let is_examples = examples::prompt_of(&name).is_some();
+        let known = ["description", "task", "messages", "inputs", "output", "params"];
+        file.unknown_keys(table, "", if is_examples { &known[..3] } else { &known });
         let description = file.required_text(table, "description");
         let task = file.required_text(table, "task");
-        let inputs = schema(file, table, "inputs");
-        let output = schema(file, table, "output");
-        let params = params(file, table);
-        let messages = messages(file, table, &inputs);
+        let (inputs, output, params) = if is_examples {
+            let (inputs, output) = examples::schemas();
+            (inputs, output, Params::default())
+        } else {
+            (schema(file, table, "inputs"), schema(file, table, "output"), params(file, table))
+        };
+        let messages = messages(file, table, &inputs, is_examples);
+        if is_examples {
+            examples::check_pairs(file, table, &messages);
+        }
         Self { name, version, description, task, inputs, output, params, messages, hash }
     }
 
@@ -198,7 +206,7 @@ fn check_extractive(file: &mut TomlFile<'_>, table: &DeTable<'_>) {
     file.optional(table, prefix, "must_cite", "true or false", Value::as_bool);
 }
 
-fn messages(file: &mut TomlFile<'_>, table: &DeTable<'_>, inputs: &Value) -> Vec<Message> {
+fn messages(file: &mut TomlFile<'_>, table: &DeTable<'_>, inputs: &Value, is_examples: bool) -> Vec<Message> {
     let Some(value) = table.get("messages") else {
         let hint = Some("write at least one table [[messages]] with role and content".to_owned());
         file.problem(0..0, Some("messages"), "is missing".to_owned(), hint);
@@ -225,7 +233,7 @@ fn messages(file: &mut TomlFile<'_>, table: &DeTable<'_>, inputs: &Value) -> Vec
             file.optional(table, &prefix, "role", "system, user or assistant", |value| Role::deserialize(value).ok());
         let content = file.optional(table, &prefix, "content", "a text", |value| value.as_str().map(str::to_owned));
         if let (Some(content), Some(value)) = (&content, table.get("content")) {
-            check_template(file, content, value.span(), &format!("{prefix}content"), inputs);
+            check_template(file, content, value.span(), &format!("{prefix}content"), inputs, is_examples);
         }
         messages.extend(role.zip(content).map(|(role, content)| Message { role, content }));
     }
@@ -235,7 +243,14 @@ fn messages(file: &mut TomlFile<'_>, table: &DeTable<'_>, inputs: &Value) -> Vec
     messages
 }
 
-fn check_template(file: &mut TomlFile<'_>, content: &str, span: std::ops::Range<usize>, field: &str, inputs: &Value) {
+fn check_template(
+    file: &mut TomlFile<'_>,
+    content: &str,
+    span: std::ops::Range<usize>,
+    field: &str,
+    inputs: &Value,
+    is_examples: bool,
+) {
     match template::variables(content) {
         Err(error) => {
             let line = line_in_file(file, content, span.clone(), error.line);
@@ -251,6 +266,8 @@ fn check_template(file: &mut TomlFile<'_>, content: &str, span: std::ops::Range<
                     || format!("declare it in [inputs.properties.{variable}]"),
                     |near| format!("did you mean `{near}`?"),
                 );
+                let hint =
+                    if is_examples { "examples have no inputs: write out what is said".to_owned() } else { hint };
                 let message = format!("template: `{variable}` is not among the inputs");
                 file.problem(span.clone(), Some(field), message, Some(hint));
             }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::artifact::version_of_file;
 use super::error::{Problem, PromptError};
+use super::examples::prompt_of;
 use super::{Prompt, read_migrations};
 use crate::domain::Severity;
 use crate::domain::nearest;
@@ -143,6 +144,7 @@ impl Library {
         for path in self.prompts.values().flat_map(BTreeMap::values) {
             match Prompt::load(path) {
                 Ok(prompt) => {
+                    problems.extend(self.misfits(&prompt, path)?);
                     if let Err(error) = prompt.compile().and_then(|compiled| compiled.render(&prompt.sample_inputs())) {
                         let hint = error.hint().unwrap_or_default();
                         let problem = Problem::about(path, format!("with sample inputs: {error}"), hint);
@@ -169,6 +171,25 @@ impl Library {
             },
         }
         Ok(problems)
+    }
+
+    /// Why examples fit no version of their prompt, told of its latest; nothing for a prompt of its own.
+    fn misfits(&self, examples: &Prompt, path: &Path) -> Result<Vec<Problem>, PromptError> {
+        let Some(name) = prompt_of(&examples.name) else { return Ok(Vec::new()) };
+        let mut found =
+            vec![Problem::about(path, format!("there is no prompt `{name}` that these are examples of"), "")];
+        for version in self.versions(name) {
+            // A version that cannot be read is a problem of its own.
+            let Ok(prompt) = self.get(name, version).and_then(|prompt| prompt.compile()) else {
+                found.clear();
+                continue;
+            };
+            match prompt.with_examples(examples, path) {
+                Ok(_) => return Ok(Vec::new()),
+                Err(error) => found = error.into_problems()?,
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::{Problem, PromptError};
+use super::examples::{examples_of, prompt_of};
 use super::release_keys::apply;
-use super::{Library, Migration, Setting};
+use super::{CompiledPrompt, Library, Migration, Setting};
 use crate::domain::Severity;
 use crate::domain::{ContentHash, Hasher};
 
@@ -17,7 +18,7 @@ pub struct Release {
     /// Hash of all settings and of the prompts it uses. Two releases that behave alike have the same, however they came
     /// about.
     pub hash: ContentHash,
-    /// The version of each prompt.
+    /// The version of each prompt, and of the examples of each that is shown some.
     pub prompts: BTreeMap<String, u32>,
     /// Which models answer, and how sure they must be.
     pub stages: Stages,
@@ -105,6 +106,12 @@ pub struct Limits {
     pub max_output_tokens: u64,
     /// Passages are cut after this many words.
     pub passage_words: usize,
+    /// Most tokens of all passages together; `None` for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passage_tokens: Option<u64>,
+    /// Whether a sentence is left out when a better passage has said it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drop_duplicate_sentences: bool,
 }
 
 impl Release {
@@ -128,7 +135,13 @@ impl Release {
                 embedder: None,
             },
             cache: CacheSettings { exact: true, ttl_s: 900 },
-            limits: Limits { max_question_chars: 4000, max_output_tokens: 512, passage_words: 400 },
+            limits: Limits {
+                max_question_chars: 4000,
+                max_output_tokens: 512,
+                passage_words: 400,
+                passage_tokens: None,
+                drop_duplicate_sentences: false,
+            },
         }
     }
 
@@ -164,6 +177,9 @@ impl Release {
         if !problems.is_empty() {
             return Err(PromptError::Invalid { problems });
         }
+        for prompt in prompts.keys().filter_map(|name| prompt_of(name)) {
+            release.compile(prompt, library)?;
+        }
         let mut hasher = Hasher::default();
         hasher.field(canonical(&release.settings()).to_string());
         for (name, version) in prompts {
@@ -171,6 +187,22 @@ impl Release {
         }
         release.hash = hasher.finish();
         Ok(release)
+    }
+
+    /// The prompt of this name, in the version and with the examples that the release has of it.
+    ///
+    /// # Errors
+    /// What [`Library::get`] says of either; [`PromptError::Invalid`] when the examples do not fit the prompt.
+    pub fn compile(&self, name: &str, library: &Library) -> Result<CompiledPrompt, PromptError> {
+        let version = self.prompts.get(name).copied().unwrap_or(1);
+        let prompt = library.get(name, version)?.compile()?;
+        let examples = examples_of(name);
+        match self.prompts.get(&examples) {
+            None => Ok(prompt),
+            Some(version) => {
+                prompt.with_examples(&library.get(&examples, *version)?, &library.path(&examples, *version))
+            }
+        }
     }
 
     /// What no key alone can be blamed for; reported at the last setting that brought it about.

@@ -1,5 +1,6 @@
 use serde_json::Value;
 
+use super::examples::prompt_of;
 use super::release::{Release, RetrievalMode};
 use crate::domain::nearest;
 
@@ -21,14 +22,17 @@ pub struct ReleaseKey {
 pub const RELEASE_KEYS: &[ReleaseKey] = &[
     ReleaseKey {
         name: "prompts.*",
-        values: "a version number of at least 1",
+        values: "a version number of at least 1; of examples also 0, for none",
         default: "1",
-        doc: "Version of the prompt of this name",
+        doc: "Version of the prompt of this name, or of a prompt's examples; 0 where those are not used",
         set: |release, key, value| {
             let name = key.strip_prefix("prompts.")?;
-            let version =
-                value.as_u64().and_then(|version| u32::try_from(version).ok()).filter(|version| *version > 0)?;
-            release.prompts.insert(name.to_owned(), version);
+            let version = u32::try_from(value.as_u64()?).ok()?;
+            match (version, prompt_of(name)) {
+                (0, None) => return None,
+                (0, Some(_)) => drop(release.prompts.remove(name)),
+                _ => drop(release.prompts.insert(name.to_owned(), version)),
+            }
             Some(())
         },
     },
@@ -170,6 +174,27 @@ pub const RELEASE_KEYS: &[ReleaseKey] = &[
         doc: "Passages are cut after this many words",
         set: |release, _, value| {
             release.limits.passage_words = count(value, 100_000)?;
+            Some(())
+        },
+    },
+    ReleaseKey {
+        name: "limits.passage_tokens",
+        values: "a whole number between 1 and 1000000, or 0 for no limit",
+        default: "0",
+        doc: "Most tokens of all passages together, four bytes of text a token; what has least to do with the question goes",
+        set: |release, _, value| {
+            let is_off = value.as_u64() == Some(0);
+            release.limits.passage_tokens = if is_off { None } else { Some(count(value, 1_000_000)? as u64) };
+            Some(())
+        },
+    },
+    ReleaseKey {
+        name: "limits.drop_duplicate_sentences",
+        values: "true or false",
+        default: "false",
+        doc: "Whether a sentence is left out of a passage when a better one has said it",
+        set: |release, _, value| {
+            release.limits.drop_duplicate_sentences = value.as_bool()?;
             Some(())
         },
     },

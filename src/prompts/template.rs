@@ -7,7 +7,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::Value;
 
 use super::error::PromptError;
-use super::{Message, Params, Prompt, fence};
+use super::{Message, Params, Prompt, Role, fence};
 use crate::providers::{OutputSchema, schema_validator, violations};
 
 /// A prompt that is ready to be rendered many times: its schemas and templates are compiled.
@@ -18,6 +18,8 @@ pub struct CompiledPrompt {
     templates: Vec<String>,
     inputs: Validator,
     output: Arc<OutputSchema>,
+    /// What goes between its instructions and its question, the same for all renderings.
+    pub(super) examples: Vec<Message>,
 }
 
 /// A template that cannot be parsed.
@@ -39,7 +41,6 @@ impl TemplateError {
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // Whatever a template prints is data from outside unless it was marked safe: it is fenced without being asked to.
     // Whatever a template prints is data from outside unless it was marked safe: it is fenced without being asked to.
     environment.set_auto_escape_callback(|_| AutoEscape::Custom("fenced".into()));
     environment.set_formatter(|out, _, value| {
@@ -92,7 +93,7 @@ impl Prompt {
                 .map_err(|error| failed(index + 1, TemplateError::from(&error)))?;
             templates.push(name);
         }
-        Ok(CompiledPrompt { prompt: self.clone(), environment, templates, inputs, output })
+        Ok(CompiledPrompt { prompt: self.clone(), environment, templates, inputs, output, examples: Vec::new() })
     }
 }
 
@@ -127,7 +128,13 @@ impl CompiledPrompt {
         Arc::clone(&self.output)
     }
 
-    /// The messages for these inputs, an object with a value for every variable.
+    /// The worked examples that it is shown with, pairs of what a user says and what the model should answer.
+    pub fn examples(&self) -> &[Message] {
+        &self.examples
+    }
+
+    /// The messages for these inputs, an object with a value for every variable. Examples follow the system messages
+    /// that it begins with.
     ///
     /// # Errors
     /// [`PromptError::Inputs`] names what is missing or wrong; [`PromptError::Render`] when a template uses what the
@@ -147,6 +154,8 @@ impl CompiledPrompt {
             })?;
             messages.push(Message { role: message.role, content });
         }
+        let instructions = messages.iter().take_while(|message| message.role == Role::System).count();
+        messages.splice(instructions..instructions, self.examples.iter().cloned());
         Ok(messages)
     }
 }

@@ -81,8 +81,8 @@ pub struct ChatRequest {
     pub messages: Vec<ChatMessage>,
     /// Sampling temperature; the vendor's default when `None`.
     pub temperature: Option<f64>,
-    /// Most tokens of the answer.
-    pub max_output_tokens: u64,
+    /// Most tokens of the answer; the proxy sets a limit when the caller gives none.
+    pub max_output_tokens: Option<u64>,
     /// Texts at which the model stops.
     pub stop: Vec<String>,
     /// Makes sampling repeatable where the vendor supports it.

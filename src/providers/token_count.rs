@@ -91,6 +91,24 @@ pub fn embedding_token_bound<'a>(texts: impl IntoIterator<Item = &'a str>) -> u6
     texts.into_iter().map(|text| byte_bound(text).saturating_add(3)).fold(0, u64::saturating_add)
 }
 
+/// Whether [`input_token_bound`] counts by this model's own tokenizer.
+pub fn has_published_tokenizer(model: &str, vendor: Option<&str>) -> bool {
+    vendor == Some("openai") && matches!(get_tokenizer(model), Some(Tokenizer::O200kBase | Tokenizer::Cl100kBase))
+}
+
+/// How many tokens a text that a model wrote has: at least, and about so many, rather too high than too low. Both are
+/// the same where the vendor's tokenizer is published.
+///
+/// Elsewhere the first reckons with six characters a token, which is more than prose has in any tokenizer that is known,
+/// and the second with two bytes.
+pub fn answer_tokens(model: &str, vendor: Option<&str>, text: &str) -> (u64, u64) {
+    if let Some(encoding) = encoding(model, vendor) {
+        let tokens = counted(encoding, text);
+        return (tokens, tokens);
+    }
+    ((text.chars().count() / 6) as u64, text.len().div_ceil(2) as u64)
+}
+
 /// The model's encoding where OpenAI has published it and its own service runs the model: elsewhere, also at Azure,
 /// another model may go by the name.
 fn encoding(model: &str, vendor: Option<&str>) -> Option<&'static CoreBPE> {

@@ -85,6 +85,14 @@ impl Breaker {
         }
     }
 
+    /// A call that was admitted so is not made after all: somebody else may make the probe.
+    pub(super) fn unused(&self, admission: Admission, now: Duration) {
+        let mut state = self.lock();
+        if admission == Admission::Probe && state.next_probe.is_some() {
+            state.next_probe = Some(now);
+        }
+    }
+
     /// A call that was admitted so has succeeded, or the candidate has shown in another way that it is alive.
     pub(super) fn succeeded(&self, admission: Admission, now: Duration) {
         let mut state = self.lock();

@@ -4,10 +4,12 @@ use std::time::Duration;
 use super::breaker::Admission;
 use super::candidates::Candidate;
 use super::limiter::Permit;
+use super::received::Received;
 use super::{CallContext, Inner};
-use crate::domain::{CallId, NanoUsd, Usage, in_ms, rfc3339};
+use crate::cost::{Consumed, Reservation};
+use crate::domain::{NanoUsd, Usage, in_ms, rfc3339};
 use crate::otlp::{CallEnd, CallStart, Operation, call_span, record_call};
-use crate::providers::{FinishReason, Phase, ProviderError};
+use crate::providers::{FinishReason, Phase, ProviderError, answer_tokens};
 use crate::store::{CallRecord, CallStatus};
 
 /// One attempt under way. It ends once, with [`OpenCall::end`]; one that is dropped before has been cancelled, and is
@@ -21,7 +23,12 @@ pub(super) struct OpenCall {
     started_at: String,
     first_token: Option<Duration>,
     span: tracing::Span,
-    ended: bool,
+    /// The longest answer that was granted.
+    output_tokens: Option<u64>,
+    /// What is held for it; gone once it has ended.
+    reservation: Option<Reservation>,
+    /// What of a streamed answer has arrived.
+    received: Received,
     _permit: Permit,
 }
 
@@ -36,7 +43,8 @@ pub(super) struct CallFacts {
     pub(super) retries: u32,
     /// The time it has.
     pub(super) limit: Duration,
-    pub(super) max_output_tokens: Option<u64>,
+    /// Whether the answer is limited: vectors are not.
+    pub(super) limits_output: bool,
     pub(super) temperature: Option<f64>,
     /// What the safety filters marked.
     pub(super) marks: Option<Arc<str>>,
@@ -66,7 +74,9 @@ impl OpenCall {
         facts: CallFacts,
         admission: Admission,
         permit: Permit,
+        reservation: Reservation,
     ) -> Self {
+        let output_tokens = facts.limits_output.then(|| reservation.output_tokens());
         let context = &facts.context;
         let span = call_span(&CallStart {
             operation: facts.operation,
@@ -74,7 +84,7 @@ impl OpenCall {
             model: &candidate.model,
             server_address: candidate.provider.server.as_ref().map(|(host, _)| host.as_str()),
             server_port: candidate.provider.server.as_ref().and_then(|(_, port)| *port),
-            max_tokens: facts.max_output_tokens,
+            max_tokens: output_tokens,
             temperature: facts.temperature,
             stream: facts.stream,
             ticket: Some(&context.ticket),
@@ -97,9 +107,23 @@ impl OpenCall {
             admission,
             first_token: None,
             span,
-            ended: false,
+            output_tokens,
+            received: Received::new(reservation.output_tokens()),
+            reservation: Some(reservation),
             _permit: permit,
         }
+    }
+
+    /// The longest answer that was granted, in tokens.
+    pub(super) fn output_tokens(&self) -> Option<u64> {
+        self.output_tokens
+    }
+
+    /// Takes note of a piece of a streamed answer, or of the arguments of a function call. Returns whether more has arrived by now than is held for it: the vendor
+    /// does not keep to the limit that it was given.
+    pub(super) fn receive(&mut self, text: &str, is_answer: bool) -> bool {
+        let Self { received, candidate, .. } = self;
+        received.add(text, is_answer, &candidate.model, candidate.provider.settings.vendor.as_deref())
     }
 
     /// The first piece of a streamed answer is here.
@@ -130,9 +154,17 @@ impl OpenCall {
 
     /// Ends the call: tells breaker, limiter and latency, and records it. Returns what it cost, `None` when unknown.
     pub(super) fn end(mut self, outcome: Result<Brought<'_>, &ProviderError>) -> Option<NanoUsd> {
-        self.ended = true;
         self.judge(&outcome);
-        self.record(outcome)
+        self.record(outcome, None)
+    }
+
+    /// Ends a stream that was cut, since more of it arrived than is held for it. Returns what had arrived.
+    pub(super) fn cut(mut self) -> String {
+        self.judge(&Ok(Brought::default()));
+        let text = std::mem::take(&mut self.received.answer);
+        let brought = Brought { finish_reason: Some(FinishReason::Length), text: &text, ..Brought::default() };
+        self.record(Ok(brought), Some("cut"));
+        text
     }
 
     fn judge(&self, outcome: &Result<Brought<'_>, &ProviderError>) {
@@ -178,7 +210,13 @@ impl OpenCall {
         }
     }
 
-    fn record(&self, outcome: Result<Brought<'_>, &ProviderError>) -> Option<NanoUsd> {
+    /// Books and records the call; `stopped` says how it was stopped when it did not end by itself.
+    fn record(
+        &mut self,
+        outcome: Result<Brought<'_>, &ProviderError>,
+        stopped: Option<&'static str>,
+    ) -> Option<NanoUsd> {
+        let reservation = self.reservation.take()?;
         let Self { inner, candidate, facts, .. } = self;
         let latency_ms = in_ms(inner.clock.monotonic().saturating_sub(self.started));
         let first_token_ms = self.first_token.map(in_ms);
@@ -187,9 +225,29 @@ impl OpenCall {
             Err(error @ ProviderError::TimedOut { .. }) => (CallStatus::TimedOut, Some(error), Brought::default()),
             Err(error) => (CallStatus::Failed, Some(error), Brought::default()),
         };
-        let status = if self.ended { status } else { CallStatus::Cancelled };
-        let cost = brought.usage.and_then(|usage| candidate.price().cost(usage).ok());
-        let kind = if self.ended { error.map(ProviderError::kind) } else { Some("cancelled") };
+        let status = if stopped.is_some() { CallStatus::Cancelled } else { status };
+        let consumed = match (brought.usage, error) {
+            (Some(usage), _) => Consumed::Told(usage),
+            // An offline model bills nothing that did not happen.
+            (None, Some(error)) if !error.may_be_billed() && self.received.about.is_none() => Consumed::Nothing,
+            // What a model thinks before it answers is billed, and not seen.
+            (None, _) if self.received.about.is_some() && candidate.price().rates.reasoning.is_some() => {
+                Consumed::Unknown
+            }
+            (None, _) => {
+                let tokens = self.received.about.or_else(|| {
+                    let text = Some(brought.text).filter(|text| !text.is_empty())?;
+                    Some(answer_tokens(&candidate.model, candidate.provider.settings.vendor.as_deref(), text).1)
+                });
+                match tokens {
+                    Some(tokens) => Consumed::Received(tokens),
+                    None if reservation.is_sent() => Consumed::Unknown,
+                    None => Consumed::Nothing,
+                }
+            }
+        };
+        let cost = brought.usage.and_then(|usage| reservation.cost(usage));
+        let kind = stopped.or(error.map(ProviderError::kind));
         record_call(
             &self.span,
             &CallEnd {
@@ -209,7 +267,7 @@ impl OpenCall {
         let context = &facts.context;
         let answered = status == CallStatus::Ok;
         let record = CallRecord {
-            id: inner.ids.next::<CallId>(&*inner.clock),
+            id: reservation.call(),
             ticket: context.ticket,
             tenant: context.tenant.clone(),
             endpoint: context.endpoint.to_owned(),
@@ -237,7 +295,7 @@ impl OpenCall {
                 .then(|| inner.redactor.redact(brought.text).into_owned()),
         };
         tracing::debug!(model = candidate.name, latency_ms, error = record.error, ticket = %record.ticket, "call");
-        inner.store.record_call(record);
+        inner.ledger.settle_soon(reservation, consumed, record);
         cost
     }
 }
@@ -253,8 +311,6 @@ pub(super) async fn within<T>(
 
 impl Drop for OpenCall {
     fn drop(&mut self) {
-        if !self.ended {
-            self.record(Ok(Brought::default()));
-        }
+        self.record(Ok(Brought::default()), Some("cancelled"));
     }
 }

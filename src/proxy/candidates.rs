@@ -244,25 +244,45 @@ impl Candidates {
         self.clock.now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date()
     }
 
-    /// The configured price, else that of the price book; never a guess.
+    /// The vendor and the model that `provider/model` goes by in a price book; a provider without a vendor by its own name.
+    pub fn book_name(&self, name: &str) -> Option<(String, String)> {
+        let (provider, model) = name.split_once('/')?;
+        let settings = self.providers.get(provider)?;
+        let priced_as = settings.models.get(model).and_then(|own| own.priced_as.as_deref());
+        let named = priced_as.map(|name| name.split_once('/').unwrap_or((name, model)));
+        let (vendor, model) = named.unwrap_or((settings.vendor.as_deref().unwrap_or(provider), model));
+        Some((vendor.to_owned(), model.to_owned()))
+    }
+
+    /// What `provider/model` costs on a day; `None` when nobody says.
+    pub fn price_on(&self, name: &str, day: Date) -> Option<Price> {
+        let (provider, model) = name.split_once('/')?;
+        self.priced(provider, self.providers.get(provider)?, model, day).ok()
+    }
+
     fn price(&self, provider: &Provider, model: &str) -> Result<Price, ProxyError> {
-        let own = provider.settings.models.get(model);
+        self.priced(&provider.name, &provider.settings, model, self.today())
+    }
+
+    /// The configured price, else that of the price book; never a guess.
+    fn priced(&self, provider: &str, settings: &ProviderSettings, model: &str, day: Date) -> Result<Price, ProxyError> {
+        let own = settings.models.get(model);
         if let Some(price) = own.and_then(|own| own.price) {
             return Ok(price);
         }
         let unknown = |nearest: Option<String>| ProxyError::UnknownModel {
-            provider: provider.name.clone(),
+            provider: provider.to_owned(),
             model: model.to_owned(),
             nearest,
         };
         let priced_as = own.and_then(|own| own.priced_as.as_deref());
         let named = priced_as.map(|name| name.split_once('/').unwrap_or((name, model)));
-        let usual = || provider.settings.vendor.as_deref().map(|vendor| (vendor, model));
+        let usual = || settings.vendor.as_deref().map(|vendor| (vendor, model));
         let Some((vendor, book_name)) = named.or_else(usual) else {
-            let known = provider.settings.models.keys().map(String::as_str);
+            let known = settings.models.keys().map(String::as_str);
             return Err(unknown(nearest(model, known).map(str::to_owned)));
         };
-        let found = self.prices.find(vendor, book_name, self.today());
-        found.map(|entry| entry.price).map_err(|source| ProxyError::NoPrice { provider: provider.name.clone(), source })
+        let found = self.prices.find(vendor, book_name, day);
+        found.map(|entry| entry.price).map_err(|source| ProxyError::NoPrice { provider: provider.to_owned(), source })
     }
 }

@@ -8,7 +8,7 @@ use super::candidates::{Candidate, Provider};
 use super::recording::Exchange;
 use super::route::{Trip, plus};
 use super::{CallContext, Completion, Inner, Proxy, ProxyError, safety};
-use crate::config::{Api, ProviderKind};
+use crate::config::{Api, OnBreach, ProviderKind};
 use crate::domain::{NanoUsd, Usage};
 use crate::otlp::Operation;
 use crate::providers::{ChatMessage, ChatReply, ChatRequest, FinishReason, Limits, ProviderError, Role};
@@ -30,14 +30,18 @@ impl Proxy {
     ) -> Result<Completion, ProxyError> {
         let inner = &self.inner;
         if !inner.recording.is_on() {
-            return inner.complete(context, target, request).await;
+            return inner.complete_or_degrade(context, target, request).await;
         }
         let asked = inner.recording.describe(&inner.redactor, context, target, &request);
         if inner.recording.replays() {
             return inner.recording.replay(&asked)?.into_completion(request.output_schema.as_deref());
         }
         let started = inner.clock.monotonic();
-        let mut outcome = inner.complete(context, target, request).await;
+        let mut outcome = inner.complete_or_degrade(context, target, request).await;
+        if matches!(outcome, Err(ProxyError::Budget(_) | ProxyError::Degraded { .. } | ProxyError::Ledger(_))) {
+            // Nobody was asked.
+            return outcome;
+        }
         let latency = inner.clock.monotonic().saturating_sub(started);
         if let Ok(completion) = &mut outcome {
             // What is recorded is redacted, so what goes on is too: a replay then goes on in exactly the same way.
@@ -62,7 +66,7 @@ impl Inner {
             stream: false,
             retries: 0,
             limit: Duration::ZERO,
-            max_output_tokens: Some(request.max_output_tokens),
+            limits_output: true,
             temperature: request.temperature,
             marks,
             payload: self.payload(request),
@@ -76,6 +80,42 @@ impl Inner {
             self.redactor.redact_json(&mut messages);
             messages.to_string().into()
         })
+    }
+
+    /// As [`Inner::complete`]; what a budget refuses is asked of the model that the tenant's policy names, if it names one.
+    async fn complete_or_degrade(
+        self: &Arc<Self>,
+        context: &CallContext,
+        target: &str,
+        request: ChatRequest,
+    ) -> Result<Completion, ProxyError> {
+        let fallback = self.fallback(context, target).map(|model| (model, request.clone()));
+        match (self.complete(context, target, request).await, fallback) {
+            (Err(ProxyError::Budget(breach)), Some((model, request))) => {
+                tracing::info!(tenant = context.tenant, model, %breach, "a budget refused the request; another model is asked");
+                self.complete(context, model, request).await
+            }
+            (Err(error), _) => Err(self.degraded(context, error)),
+            (answered, _) => answered,
+        }
+    }
+
+    /// The model that a tenant's policy names for what a budget refuses.
+    pub(super) fn fallback(&self, context: &CallContext, target: &str) -> Option<&str> {
+        match self.ledger.on_breach(&context.tenant) {
+            OnBreach::Model(model) if model != target && !context.evaluates => Some(model),
+            _ => None,
+        }
+    }
+
+    /// A refusal of a budget as the tenant's policy has it.
+    pub(super) fn degraded(&self, context: &CallContext, error: ProxyError) -> ProxyError {
+        match (error, self.ledger.on_breach(&context.tenant)) {
+            (ProxyError::Budget(breach), OnBreach::Template(text)) if !context.evaluates => {
+                ProxyError::Degraded { text: text.clone(), breach }
+            }
+            (error, _) => error,
+        }
     }
 
     async fn complete(
@@ -157,7 +197,7 @@ impl Inner {
         allowed: Duration,
         spent: NanoUsd,
     ) -> Result<(Completion, u32), ProxyError> {
-        let plan = self.plan_chat(target, &context.task, context.approved_cost, request)?;
+        let plan = self.plan_chat(target, context, request)?;
         let trip = Trip::new(self, target, facts, allowed).after_spending(spent);
         let attempted = trip.run(&plan, |call, candidate, limits| attempt(call, candidate, request, limits)).await?;
         let attempts = attempted.attempts;
@@ -180,6 +220,24 @@ impl Completion {
             model: candidate.name.clone(),
             usage: reply.usage,
             cost_nanousd,
+            calls: 1,
+            replayed: None,
+        }
+    }
+}
+
+impl Completion {
+    /// What had arrived of a stream that was cut.
+    pub(super) fn cut(mut text: String, candidate: &Candidate) -> Self {
+        safety::filter_out(&mut text);
+        Self {
+            text,
+            value: None,
+            tool_calls: Vec::new(),
+            finish_reason: FinishReason::Length,
+            model: candidate.name.clone(),
+            usage: None,
+            cost_nanousd: None,
             calls: 1,
             replayed: None,
         }
@@ -214,7 +272,7 @@ async fn attempt(
     request: &ChatRequest,
     limits: Limits,
 ) -> Result<Priced, ProviderError> {
-    let request = addressed(request, &candidate);
+    let request = addressed(request, &candidate, call.output_tokens());
     let answered = async {
         let chat = candidate.provider.chat.as_ref().ok_or(ProviderError::Unsupported { what: "chat" })?;
         chat.chat(&request, limits).await
@@ -223,9 +281,9 @@ async fn attempt(
 }
 
 /// The request as this candidate gets it.
-pub(super) fn addressed(request: &ChatRequest, candidate: &Candidate) -> ChatRequest {
+pub(super) fn addressed(request: &ChatRequest, candidate: &Candidate, output_tokens: Option<u64>) -> ChatRequest {
     let extensions = extensions_for(&request.extensions, &candidate.provider);
-    ChatRequest { model: candidate.model.clone(), extensions, ..request.clone() }
+    ChatRequest { model: candidate.model.clone(), extensions, max_output_tokens: output_tokens, ..request.clone() }
 }
 
 /// The parameters of this provider: by its name, else by its kind.

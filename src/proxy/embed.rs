@@ -5,9 +5,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::call::{Brought, CallFacts};
+use super::candidates::Candidate;
 use super::recording::Exchange;
 use super::route::Trip;
 use super::{CallContext, Proxy, ProxyError};
+use crate::cost::{OutputCap, Quote};
 use crate::domain::{NanoUsd, Usage};
 use crate::kb::{EmbedError, TextEmbedder};
 use crate::otlp::Operation;
@@ -34,6 +36,7 @@ pub struct RoutedEmbedder {
     model: String,
     context: CallContext,
     spent: Mutex<Embeddings>,
+    breach: Mutex<Option<ProxyError>>,
 }
 
 /// What an embedder was asked for so far.
@@ -53,7 +56,13 @@ impl RoutedEmbedder {
     /// Embeds at `model` (`provider/model`) on behalf of `context`.
     pub fn new(proxy: Arc<Proxy>, model: String, context: CallContext) -> Self {
         let nothing = Embeddings { usage: Usage::ZERO, cost_nanousd: Some(NanoUsd::ZERO), calls: 0, replayed: None };
-        Self { proxy, model, context, spent: Mutex::new(nothing) }
+        Self { proxy, model, context, spent: Mutex::new(nothing), breach: Mutex::new(None) }
+    }
+
+    /// Why the last request was not made, if a budget refused it: a question then ends as it does when a budget refuses
+    /// the answer itself.
+    pub fn take_breach(&self) -> Option<ProxyError> {
+        self.breach.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// What it was asked for so far.
@@ -69,11 +78,17 @@ impl TextEmbedder for RoutedEmbedder {
 
     fn embed(&self, texts: Vec<String>) -> BoxFuture<'_, Result<Vec<Vec<f32>>, EmbedError>> {
         async move {
-            let embedded = self
-                .proxy
-                .embed(&self.context, &self.model, texts)
-                .await
-                .map_err(|error| EmbedError::Failed { reason: error.to_string() })?;
+            let embedded = match self.proxy.embed(&self.context, &self.model, texts).await {
+                Ok(embedded) => embedded,
+                Err(error) => {
+                    let error = self.proxy.inner.degraded(&self.context, error);
+                    let reason = error.to_string();
+                    if matches!(error, ProxyError::Budget(_) | ProxyError::Degraded { .. }) {
+                        *self.breach.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    }
+                    return Err(EmbedError::Failed { reason });
+                }
+            };
             let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
             spent.usage += embedded.usage.unwrap_or_default();
             spent.cost_nanousd = super::route::plus(spent.cost_nanousd, embedded.cost_nanousd);
@@ -109,6 +124,10 @@ impl Proxy {
             }
             let started = inner.clock.monotonic();
             let outcome = self.embed_now(context, target, texts).await;
+            if matches!(outcome, Err(ProxyError::Budget(_) | ProxyError::Ledger(_))) {
+                // Nobody was asked.
+                return outcome;
+            }
             let latency = inner.clock.monotonic().saturating_sub(started);
             inner.recording.record(&asked, &Exchange::of_embedded(&outcome, latency, &inner.redactor))?;
             return outcome;
@@ -120,15 +139,18 @@ impl Proxy {
         let inner = &self.inner;
         let (route, found) = inner.candidates.find(target, &context.task)?;
         let bound = embedding_token_bound(texts.iter().map(String::as_str));
-        let plan = inner
-            .affordable(route, found, context.approved_cost, |candidate, _| candidate.price().worst_case(bound, 0))?;
+        let quoted = |candidate: &Candidate, ceiling| {
+            let output = OutputCap::Given(0);
+            (Quote { price: candidate.price(), input_tokens: bound, output, ceiling }, None)
+        };
+        let plan = inner.affordable(route, found, context.approved_cost, quoted)?;
         let facts = CallFacts {
             context: Arc::new(context.clone()),
             operation: Operation::Embeddings,
             stream: false,
             retries: 0,
             limit: Duration::ZERO,
-            max_output_tokens: None,
+            limits_output: false,
             temperature: None,
             marks: None,
             payload: None,

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
+use crate::cost::BudgetBreach;
 use crate::domain::{NanoUsd, PriceTooLarge, Usage};
 use crate::prices::UnknownPrice;
 use crate::providers::ProviderError;
+use crate::store::StoreError;
 
 /// Why a request to a model brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +69,20 @@ pub enum ProxyError {
         /// The ceiling.
         limit: NanoUsd,
     },
+    /// A budget has no room for the worst case of the request.
+    #[error("{0}")]
+    Budget(Box<BudgetBreach>),
+    /// A budget has no room for the request, and its tenant's policy names what is said then.
+    #[error("{breach}")]
+    Degraded {
+        /// What is said instead of an answer.
+        text: String,
+        /// The budget.
+        breach: Box<BudgetBreach>,
+    },
+    /// The ledger cannot be written, so nothing may be spent.
+    #[error("nothing may be spent while the ledger cannot be written: {0}")]
+    Ledger(#[from] StoreError),
     /// A candidate refused the request in a way that no other attempt would change.
     #[error("{model} gave no answer: {source}")]
     Provider {

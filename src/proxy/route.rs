@@ -9,9 +9,11 @@ use super::call::{CallFacts, OpenCall};
 use super::candidates::Candidate;
 use super::limiter::Permit;
 use super::plan::{Choice, Plan};
-use super::{Inner, ProxyError};
+use super::{CallContext, Inner, ProxyError};
+use crate::cost::{BudgetBreach, Quote, Reservation, ReserveError, Wanted};
 use crate::domain::NanoUsd;
 use crate::providers::{Limits, ProviderError};
+use crate::store::CallScopes;
 
 /// One request on its way over the candidates.
 pub(super) struct Trip<'a> {
@@ -25,6 +27,8 @@ pub(super) struct Trip<'a> {
     attempts: u32,
     /// The worst cases of the attempts that may have been billed: with the next one they stay within the ceiling.
     committed: NanoUsd,
+    /// The budget that had no room for an attempt.
+    breach: Option<Box<BudgetBreach>>,
     /// The candidate that was asked as a hedge.
     hedged: Option<usize>,
 }
@@ -48,6 +52,16 @@ enum Place {
     Closed,
 }
 
+/// All that an attempt needs before it is made.
+struct Ready {
+    admission: Admission,
+    permit: Permit,
+    reservation: Reservation,
+}
+
+/// Waits of an evaluation for calls under way to leave room in a budget; each is twice the one before.
+const FIRST_WAIT_FOR_ROOM: Duration = Duration::from_millis(10);
+const LONGEST_WAIT_FOR_ROOM: Duration = Duration::from_secs(1);
 /// The share of the time left that an attempt gets while another candidate could still be asked.
 const SHARE_BEFORE_FAILOVER: f64 = 2.0 / 3.0;
 
@@ -61,6 +75,7 @@ impl<'a> Trip<'a> {
             failures: Vec::new(),
             attempts: facts.retries,
             committed: NanoUsd::ZERO,
+            breach: None,
             hedged: None,
             facts,
         }
@@ -81,7 +96,7 @@ impl<'a> Trip<'a> {
 
     /// Asks the candidates in order, and in further rounds while the retry budget and the time allow it. `attempt` makes
     /// one attempt and ends its call.
-    pub(super) async fn run<T, F, A>(mut self, plan: &Plan, attempt: A) -> Result<Attempted<T>, ProxyError>
+    pub(super) async fn run<T, F, A>(mut self, plan: &Plan<'_>, attempt: A) -> Result<Attempted<T>, ProxyError>
     where
         A: Fn(OpenCall, Arc<Candidate>, Limits) -> F,
         F: Future<Output = Result<T, ProviderError>>,
@@ -122,11 +137,25 @@ impl<'a> Trip<'a> {
                     }
                     Place::Closed => continue,
                 };
+                let reservation = match self.reserve(choice).await {
+                    Ok(reservation) => reservation,
+                    Err(error) => {
+                        choice.candidate.breaker.unused(admission, self.now());
+                        match error {
+                            // Another candidate's model and provider may have room.
+                            ReserveError::Budget(breach) => self.breach = Some(breach),
+                            ReserveError::Ceiling => {}
+                            ReserveError::Store(error) => return Err(error.into()),
+                        }
+                        continue;
+                    }
+                };
                 asked = true;
                 let next = (round == 0).then(|| plan.choices.get(here + 1)).flatten();
                 let hedge = next.map(|choice| (here + 1, choice));
                 let last = here + 1 == plan.choices.len();
-                match self.ask(plan, choice, admission, permit, hedge, last, &attempt).await {
+                let ready = Ready { admission, permit, reservation };
+                match self.ask(plan, choice, ready, hedge, last, &attempt).await {
                     Ok(attempted) => return Ok(attempted),
                     Err(error) if !error.is_transient() => return Err(self.refused(error)),
                     Err(_) => {}
@@ -139,6 +168,12 @@ impl<'a> Trip<'a> {
             let now = self.now();
             let rest = plan.choices.iter().map(|choice| choice.candidate.resting(now).unwrap_or_default()).min();
             let rest = rest.unwrap_or_default();
+            if !asked
+                && self.failures.is_empty()
+                && let Some(breach) = self.breach.take()
+            {
+                return Err(ProxyError::Budget(breach));
+            }
             if !asked && (rest.is_zero() || rest >= self.left() || round == rounds) {
                 return Err(self.not_asked(if rest.is_zero() { open.unwrap_or_default() } else { rest }));
             }
@@ -153,7 +188,7 @@ impl<'a> Trip<'a> {
     }
 
     /// Whether this candidate may be asked now; with `waits`, after those who wait longer for a place of it.
-    async fn place(&self, choice: &Choice, round: u32, waits: bool, open: &mut Option<Duration>) -> Place {
+    async fn place(&self, choice: &Choice<'_>, round: u32, waits: bool, open: &mut Option<Duration>) -> Place {
         let Choice { candidate, .. } = choice;
         let retries = &candidate.provider.retries;
         let is_retry = round > 0 && self.attempts > 0;
@@ -198,19 +233,61 @@ impl<'a> Trip<'a> {
     }
 
     /// Whether this attempt, and all before it that may be billed, stay within the ceiling.
-    fn affords(&self, choice: &Choice) -> bool {
-        self.committed.checked_add(choice.worst_case).is_some_and(|sum| sum <= choice.limit)
+    fn affords(&self, choice: &Choice<'_>) -> bool {
+        self.quote(choice).grant(None).is_some()
+    }
+
+    /// What an attempt may consume within what is left of the ceiling.
+    fn quote(&self, choice: &Choice<'_>) -> Quote {
+        let left = choice.quote.ceiling.0.saturating_sub(self.committed.0);
+        Quote { ceiling: NanoUsd(left), ..choice.quote }
+    }
+
+    /// Holds the worst case of an attempt against every budget. Where somebody bills it, the ledger knows that it is sent.
+    async fn reserve(&self, choice: &Choice<'_>) -> Result<Reservation, ReserveError> {
+        self.reserve_within(choice, self.quote(choice)).await
+    }
+
+    async fn reserve_within(&self, choice: &Choice<'_>, quote: Quote) -> Result<Reservation, ReserveError> {
+        let Choice { candidate, exact, .. } = choice;
+        let CallContext { ticket, tenant, endpoint, task, release, fingerprint, .. } = &*self.facts.context;
+        let scopes = CallScopes {
+            tenant: tenant.clone(),
+            endpoint: (*endpoint).to_owned(),
+            task: task.clone(),
+            provider: candidate.provider.name.clone(),
+            model: candidate.name.clone(),
+        };
+        let (ticket, fingerprint) = (*ticket, *fingerprint);
+        let exact = exact.as_deref().map(|count| count as &(dyn Fn() -> u64 + Sync));
+        let is_billed = !candidate.provider.is_offline();
+        let wanted = Wanted { ticket, scopes, release, fingerprint, quote, is_billed, exact };
+        let ledger = &self.inner.ledger;
+        let mut wait = FIRST_WAIT_FOR_ROOM;
+        let mut reservation = loop {
+            match ledger.reserve(&wanted).await {
+                Err(ReserveError::Budget(breach))
+                    if self.facts.context.evaluates && breach.retry_may_help && wait < self.left() =>
+                {
+                    self.inner.sleep(wait).await;
+                    wait = (wait * 2).min(LONGEST_WAIT_FOR_ROOM);
+                }
+                decided => break decided?,
+            }
+        };
+        if is_billed {
+            ledger.sending(&mut reservation).await?;
+        }
+        Ok(reservation)
     }
 
     /// One attempt at a candidate; where the route hedges, a second one at `hedge` once the first takes long.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one attempt, all different")]
     async fn ask<T, F, A>(
         &mut self,
-        plan: &Plan,
-        choice: &Choice,
-        admission: Admission,
-        permit: Permit,
-        hedge: Option<(usize, &Choice)>,
+        plan: &Plan<'_>,
+        choice: &Choice<'_>,
+        ready: Ready,
+        hedge: Option<(usize, &Choice<'_>)>,
         last: bool,
         attempt: &A,
     ) -> Result<Attempted<T>, ProviderError>
@@ -218,35 +295,49 @@ impl<'a> Trip<'a> {
         A: Fn(OpenCall, Arc<Candidate>, Limits) -> F,
         F: Future<Output = Result<T, ProviderError>>,
     {
-        let first = self.open(choice, admission, permit, last, attempt);
+        let mut held = ready.reservation.amount();
+        let first = self.open(choice, ready, last, attempt);
         let mut dropped = false;
         let outcome = match (plan.hedge_after, hedge) {
             (Some(after), Some((index, second))) => {
                 let mut first = Box::pin(first);
                 match select(&mut first, Box::pin(self.inner.sleep(after))).await {
                     Either::Left((done, _)) => (choice, done),
-                    Either::Right(_) => match self.hedge(choice, second) {
+                    Either::Right(_) => match self.hedge(choice, second, held) {
                         None => (choice, first.await),
                         Some((admission, permit)) => {
                             self.hedged = Some(index);
-                            let other = Box::pin(self.open(second, admission, permit, true, attempt));
-                            match select(first, other).await {
-                                // The vendor of the one that is dropped may bill it all the same.
-                                Either::Left((Ok(value), _)) => {
-                                    dropped = true;
-                                    (choice, Ok(value))
-                                }
-                                Either::Right((Ok(value), _)) => {
-                                    dropped = true;
-                                    (second, Ok(value))
-                                }
-                                Either::Left((Err(error), other)) => {
-                                    self.failed(choice, error);
-                                    (second, other.await)
-                                }
-                                Either::Right((Err(error), first)) => {
-                                    self.failed(second, error);
-                                    (choice, first.await)
+                            let reserved = match select(first, Box::pin(self.reserve_beside(second, held))).await {
+                                Either::Left((done, _)) => Err(done),
+                                Either::Right((reserved, first)) => Ok((reserved, first)),
+                            };
+                            match reserved {
+                                Err(done) => (choice, done),
+                                Ok((Err(_), first)) => (choice, first.await),
+                                Ok((Ok(reservation), first)) => {
+                                    let also_held = reservation.amount();
+                                    let ready = Ready { admission, permit, reservation };
+                                    let other = Box::pin(self.open(second, ready, true, attempt));
+                                    match select(first, other).await {
+                                        // The vendor of the one that is dropped may bill it all the same.
+                                        Either::Left((Ok(value), _)) => {
+                                            dropped = true;
+                                            (choice, Ok(value))
+                                        }
+                                        Either::Right((Ok(value), _)) => {
+                                            dropped = true;
+                                            (second, Ok(value))
+                                        }
+                                        Either::Left((Err(error), other)) => {
+                                            self.failed(choice, error, held);
+                                            held = also_held;
+                                            (second, other.await)
+                                        }
+                                        Either::Right((Err(error), first)) => {
+                                            self.failed(second, error, also_held);
+                                            (choice, first.await)
+                                        }
+                                    }
                                 }
                             }
                         }
@@ -262,26 +353,25 @@ impl<'a> Trip<'a> {
                 Ok(Attempted { value, candidate, unknown_cost, attempts: self.attempts })
             }
             (failed, Err(error)) => {
-                self.failed(failed, error.clone());
+                self.failed(failed, error.clone(), held);
                 Err(error)
             }
         }
     }
 
-    fn failed(&mut self, choice: &Choice, error: ProviderError) {
+    fn failed(&mut self, choice: &Choice<'_>, error: ProviderError, held: NanoUsd) {
         if error.may_be_billed() {
-            self.committed = self.committed.checked_add(choice.worst_case).unwrap_or(NanoUsd(i64::MAX));
+            self.committed = self.committed.checked_add(held).unwrap_or(NanoUsd(i64::MAX));
         }
         self.failures.push((choice.candidate.name.clone(), error));
     }
 
     /// A place for a hedge: only when it costs nobody a wait, within the ceiling and within the retry budget of the
     /// candidate that takes long.
-    fn hedge(&self, first: &Choice, second: &Choice) -> Option<(Admission, Permit)> {
+    fn hedge(&self, first: &Choice<'_>, second: &Choice<'_>, held: NanoUsd) -> Option<(Admission, Permit)> {
         let now = self.now();
         let retries = &first.candidate.provider.retries;
-        let both = first.worst_case.checked_add(second.worst_case).and_then(|both| both.checked_add(self.committed));
-        let affords = both.is_some_and(|both| both <= first.limit.min(second.limit));
+        let affords = self.quote_beside(second, held).grant(None).is_some();
         let candidate = &second.candidate;
         // A hedge is no probe: it is for who is in a hurry.
         let healthy = candidate.resting(now).is_none() && candidate.breaker.looks(now) == Admission::Closed;
@@ -295,11 +385,21 @@ impl<'a> Trip<'a> {
         }
     }
 
+    /// What a second attempt may consume beside one that is under way.
+    fn quote_beside(&self, second: &Choice<'_>, held: NanoUsd) -> Quote {
+        let quote = self.quote(second);
+        Quote { ceiling: NanoUsd(quote.ceiling.0.saturating_sub(held.0)), ..quote }
+    }
+
+    /// As [`Trip::reserve`], for a second attempt beside one that is under way.
+    async fn reserve_beside(&self, second: &Choice<'_>, held: NanoUsd) -> Result<Reservation, ReserveError> {
+        self.reserve_within(second, self.quote_beside(second, held)).await
+    }
+
     fn open<T, F, A>(
         &mut self,
-        choice: &Choice,
-        admission: Admission,
-        permit: Permit,
+        choice: &Choice<'_>,
+        ready: Ready,
         last: bool,
         attempt: &A,
     ) -> impl Future<Output = Result<T, ProviderError>> + use<T, F, A>
@@ -308,6 +408,7 @@ impl<'a> Trip<'a> {
         F: Future<Output = Result<T, ProviderError>>,
     {
         let Choice { candidate, .. } = choice;
+        let Ready { admission, permit, reservation } = ready;
         let timeouts = candidate.provider.settings.timeouts;
         let left = self.left();
         let mut total = timeouts.total.min(if last { left } else { left.mul_f64(SHARE_BEFORE_FAILOVER) });
@@ -325,7 +426,7 @@ impl<'a> Trip<'a> {
             Limits { total, first_token: first_token.min(total), between_tokens: timeouts.between_tokens.min(total) };
         let facts = CallFacts { retries: self.attempts, limit: total, ..self.facts.clone() };
         self.attempts += 1;
-        let call = OpenCall::start(self.inner, candidate, facts, admission, permit);
+        let call = OpenCall::start(self.inner, candidate, facts, admission, permit, reservation);
         attempt(call, Arc::clone(candidate), limits)
     }
 

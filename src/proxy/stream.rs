@@ -42,7 +42,8 @@ struct Begun {
 impl Proxy {
     /// As [`Proxy::complete`], piece by piece. Until the first piece other candidates are asked in turn; after it an
     /// error ends the stream, since what the caller has seen cannot be taken back. The answer is not checked against a
-    /// schema. Dropping the stream cancels the call.
+    /// schema. Dropping the stream cancels the call: what arrived is booked. A stream that goes on beyond what is held for
+    /// it is cut there, and ends as an answer at its limit does.
     ///
     /// # Errors
     /// Why there is no answer at all.
@@ -67,10 +68,24 @@ impl Proxy {
             let done = Ok(CompletionEvent::Done(Box::new(whole)));
             return Ok(CompletionStream(stream::iter(parts.into_iter().chain([done])).boxed()));
         }
-        let facts = CallFacts { stream: true, ..self.inner.facts(context, &mut request) };
-        let plan = self.inner.plan_chat(target, &context.task, context.approved_cost, &request)?;
+        let fallback = self.inner.fallback(context, target).map(|model| (model, request.clone()));
+        match (self.begin(context, target, &mut request).await, fallback) {
+            (Err(ProxyError::Budget(_)), Some((model, mut request))) => self.begin(context, model, &mut request).await,
+            (Err(error), _) => Err(self.inner.degraded(context, error)),
+            (begun, _) => begun,
+        }
+    }
+
+    async fn begin(
+        &self,
+        context: &CallContext,
+        target: &str,
+        request: &mut ChatRequest,
+    ) -> Result<CompletionStream, ProxyError> {
+        let facts = CallFacts { stream: true, ..self.inner.facts(context, request) };
+        let request = &*request;
+        let plan = self.inner.plan_chat(target, context, request)?;
         let trip = Trip::new(&self.inner, target, facts, self.inner.allowed(context));
-        let request = &request;
         let begun = trip.run(&plan, |call, candidate, limits| begin(call, candidate, request, limits)).await?;
         Ok(CompletionStream(follow(begun.value, begun.candidate, begun.unknown_cost)))
     }
@@ -83,7 +98,7 @@ async fn begin(
     request: &ChatRequest,
     limits: Limits,
 ) -> Result<Begun, ProviderError> {
-    let request = addressed(request, &candidate);
+    let request = addressed(request, &candidate, call.output_tokens());
     let opened = async {
         let chat = candidate.provider.chat.as_ref().ok_or(ProviderError::Unsupported { what: "chat" })?;
         let mut rest = chat.stream(&request, limits).await?;
@@ -114,12 +129,18 @@ fn follow(
         candidate: Arc<Candidate>,
         unknown_cost: bool,
         received_chars: usize,
+        over: bool,
     }
     let Begun { call, first, rest } = begun;
-    let state = Following { call: Some(call), pending: Some(first), rest, candidate, unknown_cost, received_chars: 0 };
+    let (call, pending) = (Some(call), Some(first));
+    let state = Following { call, pending, rest, candidate, unknown_cost, received_chars: 0, over: false };
     stream::unfold(state, |mut state| async move {
         // The call ends with the answer or an error; after it there is nothing.
-        let call = state.call.take()?;
+        let mut call = state.call.take()?;
+        if state.over {
+            let candidate = &state.candidate;
+            return Some((Ok(CompletionEvent::Done(Box::new(Completion::cut(call.cut(), candidate)))), state));
+        }
         let next = if let Some(event) = state.pending.take() {
             Ok(event)
         } else {
@@ -133,6 +154,11 @@ fn follow(
                 Ok(CompletionEvent::Done(Box::new(Completion::of(*reply, &state.candidate, cost))))
             }
             Ok(part) => {
+                state.over = match &part {
+                    ChatEvent::Text(text) => call.receive(text, true),
+                    ChatEvent::ToolCall { arguments, .. } => call.receive(arguments, false),
+                    ChatEvent::Done(_) => false,
+                };
                 state.call = Some(call);
                 let part = match part {
                     ChatEvent::Text(mut text) => {

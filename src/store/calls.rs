@@ -1,8 +1,8 @@
-use rusqlite::types::Type;
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
+use super::spend::id;
 use super::{Store, StoreError};
-use crate::domain::{CallId, NanoUsd, TicketId, Tokens, UnreadableId, Usage};
+use crate::domain::{CallId, NanoUsd, TicketId, Tokens, Usage};
 
 /// One attempt at one provider, as telemetry keeps it.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,68 +95,61 @@ impl Store {
                 "SELECT id, ticket, tenant, endpoint, task, prompt, release, model, started_at, latency_ms, status, error,
                  finish_reason, input_tokens, output_tokens, cost_nanousd, cached_input_tokens, cache_write_tokens,
                  reasoning_tokens, operation, retries, breaker, cache_path, first_token_ms, response_model, request_id, marks,
-                 prompt_text, answer_text, evaluation_score FROM calls WHERE ticket = ?1 ORDER BY started_at, id",
+                 prompt_text, answer_text, coalesce((SELECT score FROM outcomes WHERE outcomes.ticket = calls.ticket),
+                 evaluation_score) FROM calls WHERE ticket = ?1 ORDER BY started_at, id",
             )?;
             let rows = statement.query_map([ticket.to_string()], |row| Ok((read_call(row)?, row.get(29)?)))?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
     }
+}
 
-    /// Keeps a call's record with the next write that somebody waits for, or when the store is flushed or closed.
-    pub fn record_call(&self, call: CallRecord) {
-        self.main.defer(move |connection| {
-            connection
-                .prepare_cached(
-                    "INSERT INTO calls (id, ticket, tenant, endpoint, task, prompt, release, model, started_at, latency_ms,
-                     status, error, finish_reason, input_tokens, output_tokens, cost_nanousd, cached_input_tokens,
-                     cache_write_tokens, reasoning_tokens, operation, retries, breaker, cache_path, first_token_ms,
-                     response_model, request_id, marks, prompt_text, answer_text)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-                     ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
-                )?
-                .execute(params![
-                    call.id.to_string(),
-                    call.ticket.to_string(),
-                    call.tenant,
-                    call.endpoint,
-                    call.task,
-                    call.prompt,
-                    call.release,
-                    call.model,
-                    call.started_at,
-                    call.latency_ms,
-                    call.status.as_str(),
-                    call.error,
-                    call.finish_reason,
-                    call.usage.map(|usage| usage.input.0),
-                    call.usage.map(|usage| usage.output.0),
-                    call.cost_nanousd.map(|cost| cost.0),
-                    call.usage.map(|usage| usage.cached_input.0),
-                    call.usage.map(|usage| usage.cache_write.0),
-                    call.usage.map(|usage| usage.reasoning.0),
-                    call.operation,
-                    call.retries,
-                    call.breaker,
-                    call.cache_path,
-                    call.first_token_ms,
-                    call.response_model,
-                    call.request_id,
-                    call.marks,
-                    call.prompt_text,
-                    call.answer_text,
-                ])?;
-            Ok(())
-        });
-    }
+/// Keeps a call's record.
+pub(super) fn insert(connection: &Connection, call: &CallRecord) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO calls (id, ticket, tenant, endpoint, task, prompt, release, model, started_at, latency_ms,
+             status, error, finish_reason, input_tokens, output_tokens, cost_nanousd, cached_input_tokens,
+             cache_write_tokens, reasoning_tokens, operation, retries, breaker, cache_path, first_token_ms,
+             response_model, request_id, marks, prompt_text, answer_text)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+             ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
+        )?
+        .execute(params![
+            call.id.to_string(),
+            call.ticket.to_string(),
+            call.tenant,
+            call.endpoint,
+            call.task,
+            call.prompt,
+            call.release,
+            call.model,
+            call.started_at,
+            call.latency_ms,
+            call.status.as_str(),
+            call.error,
+            call.finish_reason,
+            call.usage.map(|usage| usage.input.0),
+            call.usage.map(|usage| usage.output.0),
+            call.cost_nanousd.map(|cost| cost.0),
+            call.usage.map(|usage| usage.cached_input.0),
+            call.usage.map(|usage| usage.cache_write.0),
+            call.usage.map(|usage| usage.reasoning.0),
+            call.operation,
+            call.retries,
+            call.breaker,
+            call.cache_path,
+            call.first_token_ms,
+            call.response_model,
+            call.request_id,
+            call.marks,
+            call.prompt_text,
+            call.answer_text,
+        ])?;
+    Ok(())
 }
 
 fn read_call(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
-    fn id<T: std::str::FromStr<Err = UnreadableId>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-        let text: String = row.get(column)?;
-        text.parse().map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::<UnreadableId>::new(error))
-        })
-    }
     let tokens = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<u64>>(column)?.map(Tokens));
     let kinds = (tokens(16)?, tokens(17)?, tokens(18)?);
     let status: String = row.get(10)?;

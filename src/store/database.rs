@@ -1,5 +1,5 @@
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use super::StoreError;
 const GROUP: usize = 256;
 /// Commands that may wait for the writer before callers wait too.
 const QUEUE: usize = 1024;
+/// What is deferred waits so long for another write.
+const LINGER: Duration = Duration::from_millis(250);
 /// How long to wait for another process's write lock.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -29,11 +31,39 @@ type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Is handed the open transaction, or why there is none.
 type Command = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Reply + Send>;
 
+/// Commands that go with the next one that somebody waits for, or soon alone.
+///
+/// Whoever holds a copy can add to them for as long as the database is open; later ones come to nothing.
+#[derive(Clone, Default)]
+pub(super) struct Deferred(Arc<Mutex<Vec<Command>>>);
+
+impl Deferred {
+    /// Leaves `command` for the next write to take along, so that it costs no commit of its own: it is carried out before
+    /// any command that is written later. Without another write that is [`LINGER`] later.
+    ///
+    /// It is lost when the process is killed before that; a failure is logged.
+    pub(super) fn push(&self, command: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static) {
+        let command = boxed(command, |outcome| {
+            if let Err(error) = outcome {
+                tracing::error!(%error, "a deferred write failed");
+            }
+        });
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    fn take(&self) -> Vec<Command> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// One SQLite file with its writer thread and its readers.
 pub(super) struct Database {
     commands: Option<mpsc::Sender<Command>>,
-    /// Commands that go with the next one that somebody waits for.
-    deferred: Mutex<Vec<Command>>,
+    deferred: Deferred,
     writer: Option<JoinHandle<()>>,
     readers: Mutex<Vec<Connection>>,
     path: PathBuf,
@@ -60,13 +90,17 @@ impl Database {
         connection.set_prepared_statement_cache_capacity(64);
         migrate(&mut connection, schema, path)?;
         let (commands, queue) = mpsc::channel(QUEUE);
+        let deferred = Deferred::default();
+        let failed = |error: std::io::Error| StoreError::Unusable { path: path.to_owned(), reason: error.to_string() };
+        let timer = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+        let left = deferred.clone();
         let writer = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || write_groups(&connection, queue))
-            .map_err(|error| StoreError::Unusable { path: path.to_owned(), reason: error.to_string() })?;
+            .spawn(move || timer.block_on(write_groups(&connection, &left, queue)))
+            .map_err(failed)?;
         Ok(Self {
             commands: Some(commands),
-            deferred: Mutex::default(),
+            deferred,
             writer: Some(writer),
             readers: Mutex::default(),
             path: path.to_owned(),
@@ -86,26 +120,18 @@ impl Database {
             let _ = sender.send(outcome);
         });
         let commands = self.commands.as_ref().ok_or(StoreError::Closed)?;
-        for command in self.take_deferred().into_iter().chain([command]) {
-            commands.send(command).await.map_err(|_| StoreError::Closed)?;
-        }
+        commands.send(command).await.map_err(|_| StoreError::Closed)?;
         receiver.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Leaves `command` for the next write to take along, so that it costs no commit of its own.
-    ///
-    /// It is lost when the process is killed before that; a failure is logged.
+    /// As [`Deferred::push`].
     pub(super) fn defer(&self, command: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static) {
-        let command = boxed(command, |outcome| {
-            if let Err(error) = outcome {
-                tracing::error!(%error, "a deferred write failed");
-            }
-        });
-        self.deferred.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        self.deferred.push(command);
     }
 
-    fn take_deferred(&self) -> Vec<Command> {
-        std::mem::take(&mut self.deferred.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The commands that wait for the next write.
+    pub(super) fn deferred(&self) -> &Deferred {
+        &self.deferred
     }
 
     /// Runs `query` on a read-only connection that sees everything committed before.
@@ -142,12 +168,8 @@ fn boxed<T: Send + 'static>(
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if let Some(commands) = self.commands.take() {
-            for command in self.take_deferred() {
-                // The queue is empty by now: nobody is left to wait for it.
-                let _ = commands.try_send(command);
-            }
-        }
+        // The writer ends when it has carried out what is left.
+        drop(self.commands.take());
         if let Some(writer) = self.writer.take() {
             // A panic of the writer was reported when it happened.
             let _ = writer.join();
@@ -168,31 +190,58 @@ fn in_savepoint<T>(
     outcome
 }
 
-fn write_groups(connection: &Connection, mut queue: mpsc::Receiver<Command>) {
-    while let Some(first) = queue.blocking_recv() {
-        let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
-        if let Err(error) = begun {
-            tracing::error!(%error, "no write transaction could be begun");
+async fn write_groups(connection: &Connection, deferred: &Deferred, mut queue: mpsc::Receiver<Command>) {
+    loop {
+        let first = match tokio::time::timeout(LINGER, queue.recv()).await {
+            Ok(Some(first)) => Some(first),
+            Ok(None) if deferred.is_empty() => return,
+            Err(_) if deferred.is_empty() => continue,
+            Ok(None) | Err(_) => None,
+        };
+        write_group(connection, deferred, first, &mut queue);
+    }
+}
+
+fn write_group(
+    connection: &Connection,
+    deferred: &Deferred,
+    first: Option<Command>,
+    queue: &mut mpsc::Receiver<Command>,
+) {
+    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from) {
+        tracing::error!(%error, "no write transaction could be begun");
+        if let Some(first) = first {
             first(Err(error.clone()))(Err(error));
-            continue;
-        }
-        let mut replies = vec![first(Ok(connection))];
-        while replies.len() < GROUP {
-            match queue.try_recv() {
-                Ok(command) => replies.push(command(Ok(connection))),
-                Err(_) => break,
+        } else if queue.is_closed() {
+            // Nobody is left who could try again.
+            for command in deferred.take() {
+                command(Err(error.clone()))(Err(error.clone()));
             }
         }
-        let committed = connection.execute_batch("COMMIT").map_err(StoreError::from);
-        if let Err(error) = &committed {
-            tracing::error!(%error, commands = replies.len(), "a group of writes was not committed");
-            if !connection.is_autocommit() {
-                let _ = connection.execute_batch("ROLLBACK");
-            }
+        return;
+    }
+    let mut replies = Vec::new();
+    let mut next = first;
+    loop {
+        // What was left before this command was written comes before it.
+        replies.extend(deferred.take().into_iter().map(|left| left(Ok(connection))));
+        match next.take() {
+            Some(command) => replies.push(command(Ok(connection))),
+            None => break,
         }
-        for reply in replies {
-            reply(committed.clone());
+        if replies.len() < GROUP {
+            next = queue.try_recv().ok();
         }
+    }
+    let committed = connection.execute_batch("COMMIT").map_err(StoreError::from);
+    if let Err(error) = &committed {
+        tracing::error!(%error, commands = replies.len(), "a group of writes was not committed");
+        if !connection.is_autocommit() {
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+    }
+    for reply in replies {
+        reply(committed.clone());
     }
 }
 

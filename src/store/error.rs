@@ -43,6 +43,15 @@ pub enum StoreError {
         /// What SQLite said.
         reason: String,
     },
+    /// A reservation that has ended was to be ended again; nothing was booked twice.
+    #[error("a reservation for {model} has been settled already")]
+    SettledTwice {
+        /// The model of its call.
+        model: String,
+    },
+    /// A reservation is not there any more: another process has taken this one for dead and ended it.
+    #[error("the money held for a call is gone: another process has ended the reservation")]
+    NotHeld,
     /// The writer thread is gone: the store was closed.
     #[error("the store is closed")]
     Closed,
@@ -80,7 +89,8 @@ impl StoreError {
             Self::Busy => Some("wait for the other tollgate to finish, or give this one its own `store.path`"),
             Self::NoSuchRun { matches: 0, .. } => Some("`tollgate runs list` shows the stored runs"),
             Self::NoSuchRun { .. } => Some("give more digits of the run's id"),
-            Self::Directory { .. } | Self::Failed { .. } | Self::Closed => None,
+            Self::Directory { .. } | Self::Failed { .. } | Self::SettledTwice { .. } | Self::Closed => None,
+            Self::NotHeld => Some("keep the directory `owners` beside the store, and the store on a local disk"),
         }
     }
 }

@@ -121,6 +121,19 @@ pub struct RunTotals {
     pub cost_incomplete: bool,
 }
 
+/// What a run's own cases took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunSpend {
+    /// Repeats of cases.
+    pub tickets: u64,
+    /// Of these, answered, not refused, and with a score that counts as resolved.
+    pub resolved: u64,
+    /// Each model with its calls, what they consumed, and what that cost (`None` when unknown).
+    pub models: Vec<(String, u64, Usage, Option<NanoUsd>)>,
+    /// What all of it cost; `None` when something is unknown.
+    pub cost: Option<NanoUsd>,
+}
+
 const COLUMNS: &str = "kind, cluster, case_id, repeat, status, score, weight, answerable, critical, tags, question, expected, \
      answer, citations, refused, confidence, path, model, latency_ms, cost_nanousd, input_tokens, output_tokens, calls, \
      grades, error, ticket, replayed";
@@ -128,8 +141,9 @@ const COLUMNS: &str = "kind, cluster, case_id, repeat, status, score, weight, an
 impl Store {
     /// Stores one result; returns after it is durable.
     ///
-    /// A repeat that errored before is replaced by its new result.
-    pub async fn record_result(&self, run: RunId, result: CaseResult) -> Result<(), StoreError> {
+    /// A repeat that errored before is replaced by its new result, which takes over what the earlier attempt cost.
+    /// Returns what it cost: of a failed one what the ledger has booked for it.
+    pub async fn record_result(&self, run: RunId, result: CaseResult) -> Result<Option<NanoUsd>, StoreError> {
         let json = |list: &[String]| serde_json::to_string(list).unwrap_or_default();
         let (tags, expected) = (json(&result.tags), json(&result.expected));
         let (citations, grades) = (json(&result.citations), serde_json::to_string(&result.grades).unwrap_or_default());
@@ -142,7 +156,12 @@ impl Store {
                          critical, tags, question, expected, answer, citations, refused, confidence, path, model, latency_ms,
                          cost_nanousd, input_tokens, output_tokens, calls, grades, error, ticket, replayed)
                          VALUES ((SELECT key FROM runs WHERE id = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
-                         ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
+                         ?15, ?16, ?17, ?18, ?19, ?20,
+                         CASE WHEN ?6 = 'errored' AND ?21 = 0 THEN (SELECT coalesce(sum(s.charged), 0) FROM reservations r
+                         JOIN settlements s ON s.reservation = r.key WHERE r.ticket = ?27) ELSE ?21 END
+                         + coalesce((SELECT cost_nanousd FROM results WHERE run = (SELECT key FROM runs WHERE id = ?1)
+                         AND kind = ?2 AND cluster = ?3 AND case_id = ?4 AND repeat = ?5), 0),
+                         ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
                     )?
                     .execute(params![
                         run,
@@ -177,12 +196,19 @@ impl Store {
                         ticket,
                         result.replayed,
                     ])?;
-                if let (Some(ticket), Some(score)) = (ticket, result.score) {
+                if let (Some(ticket), Some(score)) = (&ticket, result.score) {
                     connection
-                        .prepare_cached("UPDATE calls SET evaluation_score = ?2 WHERE ticket = ?1")?
+                        .prepare_cached("UPDATE outcomes SET score = ?2 WHERE ticket = ?1")?
                         .execute(params![ticket, score])?;
                 }
-                Ok(())
+                let CaseStatus::Errored = result.status else { return Ok(result.cost_nanousd) };
+                let booked = connection
+                    .prepare_cached(
+                        "SELECT coalesce(sum(s.charged), 0) FROM reservations r JOIN settlements s ON s.reservation = r.key
+                         WHERE r.ticket = ?1",
+                    )?
+                    .query_row([&ticket], |row| row.get(0).map(NanoUsd))?;
+                Ok(result.cost_nanousd.map(|cost| cost.max(booked)))
             })
             .await
     }
@@ -263,6 +289,48 @@ impl Store {
                     cost_incomplete: row.get(5)?,
                 })
             })?)
+        })
+    }
+}
+
+impl Store {
+    /// What a run's own cases took: by the ledger, or by the stored results where nothing was booked, as in a replay.
+    pub fn run_spend(&self, run: RunId, resolved_score: f64) -> Result<RunSpend, StoreError> {
+        let of_run = "run = (SELECT key FROM runs WHERE id = ?1) AND kind = 'case'";
+        self.main.read(|connection| {
+            let (tickets, resolved, cost) = connection.query_row(
+                &format!(
+                    "SELECT count(*), coalesce(sum(status = 'answered' AND NOT refused AND error IS NULL
+                     AND coalesce(score, 1.0) >= ?2), 0),
+                     CASE WHEN sum(cost_nanousd IS NULL) = 0 THEN sum(cost_nanousd) END FROM results WHERE {of_run}"
+                ),
+                params![run.to_string(), resolved_score],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, Option<i64>>(2)?.map(NanoUsd))),
+            )?;
+            let read = |sql: &str| {
+                let mut statement = connection.prepare(sql)?;
+                let rows = statement.query_map([run.to_string()], |row| {
+                    let usage = Usage::new(row.get(2)?, row.get(3)?);
+                    Ok((row.get::<_, String>(0)?, row.get(1)?, usage, row.get::<_, Option<i64>>(4)?.map(NanoUsd)))
+                })?;
+                rows.collect::<rusqlite::Result<Vec<_>>>()
+            };
+            let booked = read(&format!(
+                "SELECT r.model, count(*), coalesce(sum(s.input_tokens), 0), coalesce(sum(s.output_tokens), 0), sum(s.charged)
+                 FROM results JOIN reservations r ON r.ticket = results.ticket
+                 JOIN settlements s ON s.reservation = r.key WHERE {of_run} AND s.state <> 'voided'
+                 GROUP BY r.model ORDER BY r.model"
+            ))?;
+            if booked.is_empty() {
+                let models = read(&format!(
+                    "SELECT coalesce(model, 'unknown'), sum(calls), sum(input_tokens), sum(output_tokens),
+                     CASE WHEN sum(cost_nanousd IS NULL) = 0 THEN sum(cost_nanousd) END
+                     FROM results WHERE {of_run} AND calls > 0 GROUP BY model ORDER BY model"
+                ))?;
+                return Ok(RunSpend { tickets, resolved, models, cost });
+            }
+            let cost = booked.iter().map(|(.., cost)| *cost).sum::<Option<NanoUsd>>();
+            Ok(RunSpend { tickets, resolved, models: booked, cost })
         })
     }
 }

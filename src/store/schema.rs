@@ -117,6 +117,105 @@ pub(super) const MAIN: &[&str] = &[
     ALTER TABLE results ADD COLUMN ticket TEXT;
     ALTER TABLE results ADD COLUMN replayed INTEGER NOT NULL DEFAULT 0;
     ",
+    // 3: the ledger, its counters, budgets set by hand, alerts, outcomes of tickets.
+    "
+    -- A key grows with time: the milliseconds of at_ms, times 2^20, plus a count.
+    CREATE TABLE reservations (
+        key INTEGER PRIMARY KEY,
+        call TEXT NOT NULL,
+        ticket TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        endpoint TEXT NOT NULL,
+        task TEXT NOT NULL,
+        provider TEXT NOT NULL,
+        model TEXT NOT NULL,
+        release TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        reserved INTEGER NOT NULL CHECK (reserved >= 0),
+        fingerprint INTEGER
+    ) STRICT;
+    CREATE INDEX reservations_by_ticket ON reservations (ticket);
+    CREATE INDEX reservations_by_tenant ON reservations (tenant, key);
+    CREATE TABLE settlements (
+        reservation INTEGER PRIMARY KEY REFERENCES reservations (key),
+        at_ms INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        charged INTEGER NOT NULL CHECK (charged >= 0),
+        charged_input INTEGER,
+        input_tokens INTEGER,
+        output_tokens INTEGER,
+        cached_input_tokens INTEGER,
+        cache_write_tokens INTEGER,
+        reasoning_tokens INTEGER
+    ) STRICT;
+    CREATE TRIGGER reservations_stay BEFORE UPDATE ON reservations BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+    CREATE TRIGGER reservations_last BEFORE DELETE ON reservations BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+    CREATE TRIGGER settlements_stay BEFORE UPDATE ON settlements BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+    CREATE TRIGGER settlements_last BEFORE DELETE ON settlements BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+    CREATE TABLE open_reservations (
+        reservation INTEGER PRIMARY KEY REFERENCES reservations (key),
+        owner TEXT NOT NULL,
+        sent INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE counters (
+        scope TEXT NOT NULL,
+        ends_ms INTEGER NOT NULL,
+        starts_ms INTEGER NOT NULL,
+        period TEXT NOT NULL,
+        reserved INTEGER NOT NULL,
+        spent INTEGER NOT NULL,
+        PRIMARY KEY (scope, ends_ms, starts_ms)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE budget_overrides (
+        scope TEXT NOT NULL,
+        period TEXT NOT NULL,
+        cap INTEGER,
+        reason TEXT NOT NULL,
+        set_at_ms INTEGER NOT NULL,
+        PRIMARY KEY (scope, period)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE budget_changes (
+        key INTEGER PRIMARY KEY,
+        at_ms INTEGER NOT NULL,
+        scope TEXT NOT NULL,
+        period TEXT NOT NULL,
+        change TEXT NOT NULL,
+        cap INTEGER,
+        reason TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE alerts (
+        id TEXT PRIMARY KEY,
+        fired_at_ms INTEGER NOT NULL,
+        scope TEXT NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE deliveries (
+        alert TEXT NOT NULL REFERENCES alerts (id),
+        channel TEXT NOT NULL,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        next_at_ms INTEGER NOT NULL,
+        error TEXT,
+        PRIMARY KEY (alert, channel)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX deliveries_waiting ON deliveries (next_at_ms) WHERE state = 'waiting';
+    CREATE TABLE outcomes (
+        ticket TEXT PRIMARY KEY,
+        tenant TEXT NOT NULL,
+        endpoint TEXT NOT NULL,
+        release TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        path TEXT,
+        resolved INTEGER NOT NULL,
+        score REAL,
+        latency_ms REAL NOT NULL,
+        system_bytes INTEGER,
+        few_shot_bytes INTEGER,
+        passage_bytes INTEGER,
+        question_bytes INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX outcomes_by_time ON outcomes (at_ms);
+    ",
 ];
 
 /// Schema of the cache database.

@@ -121,7 +121,7 @@ pub(super) fn read(body: &[u8]) -> Result<Call, Failure> {
         model: body.model,
         messages,
         temperature: body.temperature,
-        max_output_tokens,
+        max_output_tokens: Some(max_output_tokens),
         stop: body.stop_sequences,
         tools,
         tool_choice,

@@ -125,7 +125,7 @@ pub(super) fn read(endpoint: Endpoint<'_>, body: &[u8]) -> Result<Call, Failure>
         model: model.to_owned(),
         messages,
         temperature: config.temperature,
-        max_output_tokens: config.max_output_tokens.unwrap_or(u64::MAX),
+        max_output_tokens: config.max_output_tokens,
         stop: config.stop_sequences,
         tools,
         tool_choice: body.tool_config.and_then(|config| config.function_calling_config).and_then(choice),

@@ -140,7 +140,7 @@ pub(super) fn read(body: &[u8]) -> Result<Call, Failure> {
         model: body.model,
         messages: body.messages.into_iter().map(message).collect(),
         temperature: body.temperature,
-        max_output_tokens: body.max_completion_tokens.or(body.max_tokens).unwrap_or(u64::MAX),
+        max_output_tokens: body.max_completion_tokens.or(body.max_tokens),
         stop: body.stop.map(OneOrMany::many).unwrap_or_default(),
         tools,
         tool_choice,

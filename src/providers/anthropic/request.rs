@@ -7,6 +7,9 @@ use crate::providers::{ChatMessage, ChatRequest, ProviderError, Role, Tool, Tool
 /// The tool whose input is the answer, where a schema's form is forced.
 pub(super) const ANSWER: &str = "answer";
 
+/// The API wants a limit for every answer: this one when there is none.
+const REQUIRED_LIMIT: u64 = 1024;
+
 /// Parameters that belong to the request itself: the caller's conversation, and what its worst cost is reckoned from.
 const NOT_EXTENSIONS: [&str; 5] = ["model", "messages", "stream", "system", "max_tokens"];
 
@@ -42,7 +45,7 @@ pub(super) fn body(request: &ChatRequest, streamed: bool, forces_answer: bool) -
     ];
     let mut body = Map::new();
     body.insert("model".into(), json!(request.model));
-    body.insert("max_tokens".into(), json!(request.max_output_tokens));
+    body.insert("max_tokens".into(), json!(request.max_output_tokens.unwrap_or(REQUIRED_LIMIT)));
     body.insert("messages".into(), json!(messages));
     body.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     body.extend(extensions);

@@ -37,7 +37,7 @@ fn asking() -> ChatRequest {
     ChatRequest {
         model: "claude-sonnet-4-5".into(),
         messages: vec![ChatMessage::new(Role::System, "Be brief."), ChatMessage::new(Role::User, "How long?")],
-        max_output_tokens: 300,
+        max_output_tokens: Some(300),
         ..ChatRequest::default()
     }
 }

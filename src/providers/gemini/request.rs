@@ -89,7 +89,7 @@ fn generation_config(request: &ChatRequest, structured_output: bool) -> Map<Stri
         ("responseJsonSchema", schema.map(|schema| schema.schema().clone())),
     ];
     let mut config = Map::new();
-    config.insert("maxOutputTokens".into(), json!(request.max_output_tokens));
+    config.extend(request.max_output_tokens.map(|limit| ("maxOutputTokens".to_owned(), json!(limit))));
     // The API's seed has 32 bits with a sign.
     config.insert("seed".into(), json!(request.seed & 0x7FFF_FFFF));
     config.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));

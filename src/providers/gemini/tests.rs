@@ -36,7 +36,7 @@ fn asking() -> ChatRequest {
     ChatRequest {
         model: "gemini-2.5-flash".into(),
         messages: vec![ChatMessage::new(Role::System, "Be brief."), ChatMessage::new(Role::User, "How long?")],
-        max_output_tokens: 300,
+        max_output_tokens: Some(300),
         seed: u64::MAX,
         ..ChatRequest::default()
     }

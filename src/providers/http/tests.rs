@@ -39,7 +39,7 @@ fn provider(settings: HttpSettings) -> HttpProvider {
 
 fn question() -> ChatRequest {
     let messages = vec![ChatMessage::new(Role::User, "How do I reset my password?")];
-    ChatRequest { model: "gpt-4.1-mini".into(), messages, max_output_tokens: 100, ..ChatRequest::default() }
+    ChatRequest { model: "gpt-4.1-mini".into(), messages, max_output_tokens: Some(100), ..ChatRequest::default() }
 }
 
 async fn ask(settings: HttpSettings) -> Result<ChatReply, ProviderError> {

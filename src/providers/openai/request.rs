@@ -21,7 +21,9 @@ pub(super) fn body(
     let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
     set("model", json!(request.model));
     set("messages", Value::Array(messages));
-    set(dialect.max_tokens, json!(request.max_output_tokens));
+    if let Some(limit) = request.max_output_tokens {
+        set(dialect.max_tokens, json!(limit));
+    }
     if let Some(temperature) = request.temperature.filter(|_| dialect.takes_temperature(&request.model)) {
         set("temperature", json!(temperature));
     }
@@ -57,8 +59,8 @@ fn extend(body: &mut Map<String, Value>, request: &ChatRequest) -> Result<(), Pr
             )));
         }
         if LIMIT_NAMES.contains(&name.as_str()) {
-            if value.as_u64().is_none_or(|limit| limit > request.max_output_tokens) {
-                let limit = request.max_output_tokens;
+            let limit = request.max_output_tokens.unwrap_or(u64::MAX);
+            if value.as_u64().is_none_or(|wanted| wanted > limit) {
                 return Err(bad_request(format!(
                     "`{name}` cannot be above max_output_tokens ({limit}), which is what is paid for"
                 )));

@@ -19,7 +19,13 @@ fn wire() -> OpenAiWire {
 
 fn request() -> ChatRequest {
     let messages = vec![ChatMessage::new(Role::System, "Be brief."), ChatMessage::new(Role::User, "Hi")];
-    ChatRequest { model: "gpt-4.1-mini".into(), messages, max_output_tokens: 256, seed: u64::MAX, ..Default::default() }
+    ChatRequest {
+        model: "gpt-4.1-mini".into(),
+        messages,
+        max_output_tokens: Some(256),
+        seed: u64::MAX,
+        ..Default::default()
+    }
 }
 
 fn body(wire: &OpenAiWire, request: &ChatRequest) -> Value {
