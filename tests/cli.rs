@@ -13,7 +13,7 @@ fn help_shows_commands_global_options_and_exit_codes() {
     insta::assert_snapshot!(project.run(&["--help"]).transcript(), @r"
     exit 0
     --- stdout
-    Evaluate AI support assistants: quality, latency and cost, before a change ships
+    Evaluate AI support assistants and govern what they cost
 
     Usage: tollgate [OPTIONS] <COMMAND>
 
@@ -25,6 +25,11 @@ fn help_shows_commands_global_options_and_exit_codes() {
       eval           Replay a gold set and grade the answers
       runs           Stored evaluation runs
       compare        Compare two stored runs over the same gold set, case by case
+      cost           What answers cost, and where the money goes
+      budget         What may be spent, and what is spent of it
+      margin         Gross margin by plan and tenant, and what would bring it to the target
+      ledger         The books behind every budget and report
+      reprice        What the same calls would have cost under another price book
       gold           Gold sets: import, check, freeze
       prices         Show, check or import what models cost
       mock-provider  Run a vendor that answers like OpenAI, Anthropic and Gemini, with the latency and
@@ -63,7 +68,7 @@ fn help_shows_commands_global_options_and_exit_codes() {
     --- stdout
 
     --- stderr
-    Evaluate AI support assistants: quality, latency and cost, before a change ships
+    Evaluate AI support assistants and govern what they cost
 
     Usage: tollgate [OPTIONS] <COMMAND>
 
@@ -75,6 +80,11 @@ fn help_shows_commands_global_options_and_exit_codes() {
       eval           Replay a gold set and grade the answers
       runs           Stored evaluation runs
       compare        Compare two stored runs over the same gold set, case by case
+      cost           What answers cost, and where the money goes
+      budget         What may be spent, and what is spent of it
+      margin         Gross margin by plan and tenant, and what would bring it to the target
+      ledger         The books behind every budget and report
+      reprice        What the same calls would have cost under another price book
       gold           Gold sets: import, check, freeze
       prices         Show, check or import what models cost
       mock-provider  Run a vendor that answers like OpenAI, Anthropic and Gemini, with the latency and
@@ -218,8 +228,18 @@ fn json_outputs_of_every_command_keep_to_their_published_schemas() {
         (&["gold", "lock", "gold_sets/starter.jsonl"], 0),
         (&["doctor"], 1),
         (&["runs", "prune", "--keep", "1", "--dry-run"], 0),
+        (&["budget", "set", "tenant:shared", "--month", "1", "--reason", "a test"], 0),
+        (&["budget", "alerts"], 0),
+        (&["cost", "report"], 0),
+        (&["cost", "drift"], 0),
+        (&["cost", "forecast"], 0),
+        (&["margin"], 4),
+        (&["ledger", "verify"], 0),
+        (&["reprice", "--book", "book.json"], 0),
         (&["schema"], 0),
     ];
+    project.append("tollgate.toml", "\n[plans.pro]\nprice_usd_per_month = 500\n[tenants.shared]\nplan = \"pro\"\n");
+    project.write("book.json", PRICE_BOOK);
     let mut seen = Vec::new();
     let mut check = |arguments: &[&str], output: &Value| {
         assert_eq!(common::schema_problems(project.path(), output), [""; 0], "{arguments:?}\n{output:#}");
@@ -236,6 +256,10 @@ fn json_outputs_of_every_command_keep_to_their_published_schemas() {
     let compare = ["compare", &first, &second, "--format", "json"];
     check(&compare, &project.run(&compare).exits(0).json());
 
+    let diff = ["cost", "diff", "--baseline", &second, "--candidate", &first, "--format", "json"];
+    // No case of these is resolved, so that no cost per outcome is known.
+    check(&diff, &project.run(&diff).exits(4).json());
+
     for prices in [&["prices", "list", "--format", "json"][..], &["prices", "check", "--format", "json"]] {
         check(prices, &project.run(prices).exits(0).json());
     }
@@ -247,8 +271,10 @@ fn json_outputs_of_every_command_keep_to_their_published_schemas() {
     let published = project.json(&["schema"])["schemas"].clone();
     let names = published.as_array().unwrap().iter().map(|schema| schema["name"].as_str().unwrap());
     let unseen: Vec<&str> = names.filter(|name| !seen.iter().any(|seen| seen == name)).collect();
-    assert_eq!(unseen, ["gold_case", "gold_header"], "no command above wrote these");
+    assert_eq!(unseen, ["budget_problem", "gold_case", "gold_header"], "no command above wrote these");
 }
+
+const PRICE_BOOK: &str = r#"{"format": 1, "version": "test", "date": "2026-11-01", "source": "a test", "entries": []}"#;
 
 /// A price map of one model, in LiteLLM's form.
 const PRICE_MAP: &str = r#"{"gpt-4o-mini": {"litellm_provider": "openai", "mode": "chat", "max_input_tokens": 128000,
