@@ -5,16 +5,15 @@
 #[path = "common/proxied.rs"]
 mod proxied;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use proxied::{Bench, Setup, Vendor, context, daily, provider_at, request, route, settings, unlimited};
 use serde_json::{Value, json};
-use tollgate::config::{Api, Budget, ModelSettings, OnBreach, ProviderKind, ProviderSettings, RouteSettings};
+use tollgate::config::{Api, RouteSettings};
 use tollgate::cost::{Alert, AlertFigures, AlertRule};
-use tollgate::domain::{ManualClock, NanoUsd, Price, Rate};
+use tollgate::domain::{ManualClock, NanoUsd};
 use tollgate::providers::{ChatEvent, ChatRequest, FinishReason, OutputSchema};
 use tollgate::proxy::{CallContext, CompletionEvent, ProxyError};
 use tollgate::store::{BudgetOverride, Charge, ChargeState};
@@ -372,38 +371,5 @@ async fn more_than_was_held_is_booked_in_full_told_once_a_day_and_closes_the_sco
     clock.advance(Duration::from_hours(24));
     bench.ask("anything").await.unwrap();
     assert_eq!((bench.charges().await.len(), overruns(&bench).len()), (4, 2));
-    bench.balances().await;
-}
-
-#[tokio::test]
-async fn what_a_tenants_cap_refuses_gets_what_its_policy_names() {
-    let vendor = Vendor::start(answering()).await;
-    let free = ProviderSettings {
-        kind: ProviderKind::Echo { latency_ms: 0, reply: Some("free".to_owned()) },
-        models: BTreeMap::from([(
-            "any".to_owned(),
-            ModelSettings { price: Some(Price::new(Rate(0), Rate(0))), ..ModelSettings::default() },
-        )]),
-        vendor: None,
-        ..vendor.provider(Api::OpenAi)
-    };
-    let with = |on_breach: OnBreach| {
-        let budget = Budget { on_breach, ..daily(0) };
-        let vendors = [("a", vendor.provider(Api::OpenAi)), ("free", free.clone())];
-        Setup::new(&vendors).route(route(&["a/large"])).budget("tenant:shared", budget).build()
-    };
-    let refused = with(OnBreach::Refuse).ask("anything").await.unwrap_err();
-    assert!(matches!(refused, ProxyError::Budget(_)), "{refused}");
-    let degraded = with(OnBreach::Template("Back tomorrow.".to_owned())).ask("anything").await.unwrap_err();
-    assert!(matches!(&degraded, ProxyError::Degraded { text, .. } if text == "Back tomorrow."), "{degraded}");
-    let bench = with(OnBreach::Model("free/any".to_owned()));
-    assert_eq!(bench.ask("anything").await.unwrap().text, "free");
-    let mut stream = bench.proxy.stream(&context(), "main", request("anything")).await.unwrap();
-    assert!(
-        matches!(stream.next().await, Some(Ok(CompletionEvent::Part(ChatEvent::Text(text)))) if text.contains("free"))
-    );
-    drop(stream);
-    assert!(bench.charges().await.iter().all(|charge| charge.model == "free/any" && charge.charged == NanoUsd::ZERO));
-    assert_eq!(vendor.requests().await, 0);
     bench.balances().await;
 }

@@ -6,19 +6,20 @@
 #[path = "common/proxied.rs"]
 mod proxied;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use proxied::{Bench, Setup, Vendor, context, daily, provider_at, request};
+use proxied::{Bench, Setup, Vendor, context, daily, provider_at, request, route};
 use serde_json::json;
-use tollgate::config::{Api, Budget};
+use tollgate::config::{Api, Budget, ModelSettings, OnBreach, ProviderKind, ProviderSettings};
 use tollgate::cost::{BudgetBreach, Consumed, LedgerReport, OutputCap, Quote, Recovered, Reservation, Wanted};
 use tollgate::domain::{Clock, NanoUsd, Price, Rate, TicketId, Usage, Verdict};
-use tollgate::providers::ChatRequest;
-use tollgate::proxy::{CallContext, ProxyError};
+use tollgate::providers::{ChatEvent, ChatRequest};
+use tollgate::proxy::{CallContext, CompletionEvent, ProxyError};
 use tollgate::store::{CallScopes, ChargeState};
 
 /// A clock that is set by hand, back too.
@@ -296,4 +297,37 @@ async fn absurd_sizes_neither_overflow_nor_fit() {
     let refused = bench.proxy.complete(&approved, "main", asked).await.unwrap_err();
     assert!(matches!(refused, ProxyError::CeilingExceeded { .. }), "{refused}");
     assert!(bench.charges().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_tenants_cap_refuses_gets_what_its_policy_names() {
+    let vendor = vendor().await;
+    let free = ProviderSettings {
+        kind: ProviderKind::Echo { latency_ms: 0, reply: Some("free".to_owned()) },
+        models: BTreeMap::from([(
+            "any".to_owned(),
+            ModelSettings { price: Some(Price::new(Rate(0), Rate(0))), ..ModelSettings::default() },
+        )]),
+        vendor: None,
+        ..vendor.provider(Api::OpenAi)
+    };
+    let with = |on_breach: OnBreach| {
+        let budget = Budget { on_breach, ..daily(0) };
+        let vendors = [("a", vendor.provider(Api::OpenAi)), ("free", free.clone())];
+        Setup::new(&vendors).route(route(&["a/large"])).budget("tenant:shared", budget).build()
+    };
+    let refused = with(OnBreach::Refuse).ask("anything").await.unwrap_err();
+    assert!(matches!(refused, ProxyError::Budget(_)), "{refused}");
+    let degraded = with(OnBreach::Template("Back tomorrow.".to_owned())).ask("anything").await.unwrap_err();
+    assert!(matches!(&degraded, ProxyError::Degraded { text, .. } if text == "Back tomorrow."), "{degraded}");
+    let bench = with(OnBreach::Model("free/any".to_owned()));
+    assert_eq!(bench.ask("anything").await.unwrap().text, "free");
+    let mut stream = bench.proxy.stream(&context(), "main", request("anything")).await.unwrap();
+    assert!(
+        matches!(stream.next().await, Some(Ok(CompletionEvent::Part(ChatEvent::Text(text)))) if text.contains("free"))
+    );
+    drop(stream);
+    assert!(bench.charges().await.iter().all(|charge| charge.model == "free/any" && charge.charged == NanoUsd::ZERO));
+    assert_eq!(vendor.requests().await, 0);
+    bench.balances().await;
 }

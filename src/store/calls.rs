@@ -1,8 +1,8 @@
 use rusqlite::{Connection, Row, params};
 
-use super::spend::id;
+use super::spend::{id, usage};
 use super::{Store, StoreError};
-use crate::domain::{CallId, NanoUsd, TicketId, Tokens, Usage};
+use crate::domain::{CallId, NanoUsd, TicketId, Usage};
 
 /// One attempt at one provider, as telemetry keeps it.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,8 +150,6 @@ pub(super) fn insert(connection: &Connection, call: &CallRecord) -> Result<(), S
 }
 
 fn read_call(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
-    let tokens = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<u64>>(column)?.map(Tokens));
-    let kinds = (tokens(16)?, tokens(17)?, tokens(18)?);
     let status: String = row.get(10)?;
     Ok(CallRecord {
         id: id(row, 0)?,
@@ -167,13 +165,7 @@ fn read_call(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         status: CallStatus::ALL.into_iter().find(|known| known.as_str() == status).unwrap_or(CallStatus::Failed),
         error: row.get(11)?,
         finish_reason: row.get(12)?,
-        usage: tokens(13)?.zip(tokens(14)?).map(|(input, output)| Usage {
-            input,
-            output,
-            cached_input: kinds.0.unwrap_or_default(),
-            cache_write: kinds.1.unwrap_or_default(),
-            reasoning: kinds.2.unwrap_or_default(),
-        }),
+        usage: usage(row, [13, 14, 16, 17, 18])?,
         cost_nanousd: row.get::<_, Option<i64>>(15)?.map(NanoUsd),
         operation: row.get(19)?,
         retries: row.get(20)?,

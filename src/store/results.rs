@@ -1,4 +1,4 @@
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError};
@@ -150,18 +150,30 @@ impl Store {
         let (run, ticket) = (run.to_string(), result.ticket.map(|ticket| ticket.to_string()));
         self.main
             .write(move |connection| {
+                // Statement by statement: SQLite would prepare one with subqueries anew for each result.
+                let run: i64 =
+                    connection.prepare_cached("SELECT key FROM runs WHERE id = ?1")?.query_row([run], |row| row.get(0))?;
+                let place = params![run, result.kind.as_str(), result.cluster, result.case_id, result.repeat];
+                let earlier: Option<i64> = connection
+                    .prepare_cached(
+                        "SELECT coalesce(cost_nanousd, 0) FROM results
+                         WHERE run = ?1 AND kind = ?2 AND cluster = ?3 AND case_id = ?4 AND repeat = ?5",
+                    )?
+                    .query_row(place, |row| row.get(0))
+                    .optional()?;
+                let cost = match (result.status, result.cost_nanousd) {
+                    (CaseStatus::Errored, Some(NanoUsd::ZERO)) => Some(booked(connection, ticket.as_deref())?),
+                    (_, cost) => cost,
+                };
+                let with_earlier = cost.map(|cost| cost.0 + earlier.unwrap_or(0));
                 connection
                     .prepare_cached(
                         "INSERT OR REPLACE INTO results (run, kind, cluster, case_id, repeat, status, score, weight, answerable,
                          critical, tags, question, expected, answer, citations, refused, confidence, path, model, latency_ms,
                          cost_nanousd, input_tokens, output_tokens, calls, grades, error, ticket, replayed)
-                         VALUES ((SELECT key FROM runs WHERE id = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
                          ?15, ?16, ?17, ?18, ?19, ?20,
-                         CASE WHEN ?6 = 'errored' AND ?21 = 0 THEN (SELECT coalesce(sum(s.charged), 0) FROM reservations r
-                         JOIN settlements s ON s.reservation = r.key WHERE r.ticket = ?27) ELSE ?21 END
-                         + coalesce((SELECT cost_nanousd FROM results WHERE run = (SELECT key FROM runs WHERE id = ?1)
-                         AND kind = ?2 AND cluster = ?3 AND case_id = ?4 AND repeat = ?5), 0),
-                         ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
+                         ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
                     )?
                     .execute(params![
                         run,
@@ -187,7 +199,7 @@ impl Store {
                         result.path.map(AnswerPath::as_str),
                         result.model,
                         result.latency_ms,
-                        result.cost_nanousd.map(|cost| cost.0),
+                        with_earlier,
                         result.usage.input.0,
                         result.usage.output.0,
                         result.calls,
@@ -201,14 +213,7 @@ impl Store {
                         .prepare_cached("UPDATE outcomes SET score = ?2 WHERE ticket = ?1")?
                         .execute(params![ticket, score])?;
                 }
-                let CaseStatus::Errored = result.status else { return Ok(result.cost_nanousd) };
-                let booked = connection
-                    .prepare_cached(
-                        "SELECT coalesce(sum(s.charged), 0) FROM reservations r JOIN settlements s ON s.reservation = r.key
-                         WHERE r.ticket = ?1",
-                    )?
-                    .query_row([&ticket], |row| row.get(0).map(NanoUsd))?;
-                Ok(result.cost_nanousd.map(|cost| cost.max(booked)))
+                Ok(cost)
             })
             .await
     }
@@ -333,6 +338,15 @@ impl Store {
             Ok(RunSpend { tickets, resolved, models: booked, cost })
         })
     }
+}
+
+/// What the ledger has booked for a ticket.
+fn booked(connection: &Connection, ticket: Option<&str>) -> Result<NanoUsd, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT coalesce(sum(s.charged), 0) FROM reservations r JOIN settlements s ON s.reservation = r.key
+         WHERE r.ticket = ?1",
+    )?;
+    Ok(statement.query_row([ticket], |row| row.get(0).map(NanoUsd))?)
 }
 
 fn read_result(row: &Row<'_>) -> rusqlite::Result<CaseResult> {

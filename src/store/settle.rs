@@ -34,7 +34,14 @@ impl Held {
         rules: &dyn SpendRules,
     ) -> Result<(), StoreError> {
         let (request, amount) = match self {
-            Self::Written(facts) => return settle(connection, facts, facts.amount, settlement, rules),
+            Self::Written(facts) => {
+                // A key may be given again when the commit that gave it failed.
+                let mut same = connection.prepare_cached("SELECT 1 FROM reservations WHERE key = ?1 AND call = ?2")?;
+                if !same.exists(params![facts.key, facts.call.to_string()])? {
+                    return Err(StoreError::NotHeld);
+                }
+                return settle(connection, facts, facts.amount, settlement, rules);
+            }
             Self::Unwritten(request, amount) => (request, *amount),
         };
         let (key, at) = next_key(connection, request.now)?;
@@ -125,8 +132,7 @@ pub(super) fn settle(
         .prepare_cached(
             "INSERT INTO settlements (reservation, at_ms, state, charged, charged_input, input_tokens, output_tokens,
              cached_input_tokens, cache_write_tokens, reasoning_tokens)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM reservations WHERE key = ?1 AND call = ?11
-             ON CONFLICT (reservation) DO NOTHING",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (reservation) DO NOTHING",
         )?
         .execute(params![
             facts.key,
@@ -139,8 +145,6 @@ pub(super) fn settle(
             usage.map(|usage| usage.cached_input.0),
             usage.map(|usage| usage.cache_write.0),
             usage.map(|usage| usage.reasoning.0),
-            // A key may be given again when the commit that gave it failed.
-            facts.call.to_string(),
         ])?;
     if written == 0 {
         return Err(StoreError::SettledTwice { model: facts.scopes.model.clone() });

@@ -317,10 +317,19 @@ pub(super) fn id<T: std::str::FromStr<Err = UnreadableId>>(row: &Row<'_>, column
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::<UnreadableId>::new(error)))
 }
 
+/// Tokens in columns: of the prompt, of the answer, read from and written to the vendor's cache, of reasoning. `None`
+/// unless the first two are known.
+pub(super) fn usage(row: &Row<'_>, columns: [usize; 5]) -> rusqlite::Result<Option<Usage>> {
+    let [input, output, cached_input, cache_write, reasoning] = columns;
+    let tokens = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<u64>>(column)?.map(Tokens));
+    let Some((input, output)) = tokens(input)?.zip(tokens(output)?) else { return Ok(None) };
+    let kind = |column| Ok::<_, rusqlite::Error>(tokens(column)?.unwrap_or_default());
+    let (cached_input, cache_write, reasoning) = (kind(cached_input)?, kind(cache_write)?, kind(reasoning)?);
+    Ok(Some(Usage { input, output, cached_input, cache_write, reasoning }))
+}
+
 fn read_charge(row: &Row<'_>) -> rusqlite::Result<Charge> {
     let state: String = row.get(11)?;
-    let tokens = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<u64>>(column)?.map(Tokens));
-    let kinds = (tokens(16)?, tokens(17)?, tokens(18)?);
     Ok(Charge {
         call: id(row, 0)?,
         ticket: id(row, 1)?,
@@ -336,13 +345,7 @@ fn read_charge(row: &Row<'_>) -> rusqlite::Result<Charge> {
         state: ChargeState::ALL.into_iter().find(|known| known.as_str() == state).unwrap_or(ChargeState::WorstCase),
         charged: NanoUsd(row.get(12)?),
         charged_input: row.get::<_, Option<i64>>(13)?.map(NanoUsd),
-        usage: tokens(14)?.zip(tokens(15)?).map(|(input, output)| Usage {
-            input,
-            output,
-            cached_input: kinds.0.unwrap_or_default(),
-            cache_write: kinds.1.unwrap_or_default(),
-            reasoning: kinds.2.unwrap_or_default(),
-        }),
+        usage: usage(row, [14, 15, 16, 17, 18])?,
     })
 }
 
