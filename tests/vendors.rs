@@ -174,7 +174,7 @@ fn calls_are_recorded_with_all_their_telemetry() {
     project.run_with(&["eval", "--limit", "2", "--concurrency", "1"], WITH_KEY).exits(0);
     let full = "SELECT count(*) FROM calls WHERE operation = 'chat' AND retries = 0 AND breaker = 'closed' AND cache_path = 'bypassed'
                 AND request_id IS NOT NULL AND response_model IN ('small', 'large') AND reasoning_tokens = 3
-                AND evaluation_score IS NOT NULL AND cost_nanousd > 0 AND prompt_text IS NULL";
+                AND (SELECT score FROM outcomes WHERE outcomes.ticket = calls.ticket) IS NOT NULL AND cost_nanousd > 0 AND prompt_text IS NULL";
     let all = project.count("SELECT count(*) FROM calls");
     assert!(all >= 2);
     assert_eq!(project.count(full), all);
