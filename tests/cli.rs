@@ -256,6 +256,11 @@ fn json_outputs_of_every_command_keep_to_their_published_schemas() {
     let compare = ["compare", &first, &second, "--format", "json"];
     check(&compare, &project.run(&compare).exits(0).json());
 
+    for _ in 0..2 {
+        project.run(&["eval", "--bounds", "never"]);
+    }
+    let runs = project.json(&["runs", "list"])["runs"].clone();
+    let [first, second] = [0, 1].map(|index| runs[index]["run"].as_str().unwrap().to_owned());
     let diff = ["cost", "diff", "--baseline", &second, "--candidate", &first, "--format", "json"];
     // No case of these is resolved, so that no cost per outcome is known.
     check(&diff, &project.run(&diff).exits(4).json());

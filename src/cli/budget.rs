@@ -1,3 +1,4 @@
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
 
@@ -51,7 +52,7 @@ pub(super) struct SetArgs {
     #[arg(long, value_name = "USD", value_parser = parse_cap, group = "caps", allow_negative_numbers = true)]
     lifetime: Option<Cap>,
     /// Why; it is kept with the change
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     reason: String,
 }
 
@@ -66,7 +67,7 @@ pub(super) struct ResetArgs {
     #[arg(value_name = "SCOPE")]
     scope: Scope,
     /// Why; it is kept with the change
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     reason: String,
 }
 

@@ -9,7 +9,7 @@ use super::app::App;
 use super::failure::{Code, Failure};
 use super::model_args::parse_dollars;
 use super::output::Output;
-use super::spend_args::{SpendArgs, WhoArgs, before, just_after, midnight};
+use super::spend_args::{SpendArgs, WhoArgs, before, just_after, midnight, parse_date};
 use crate::cost::alerts::{self, Drifted, Occasion};
 use crate::cost::{
     DriftReport, ExportFacts, ExportFormat, Exporter, ForecastReport, ReportBuilder, cost_diff, curves, drift,
@@ -17,7 +17,7 @@ use crate::cost::{
 };
 use crate::domain::{NanoUsd, Period, Scope, ScopeKind, Verdict, Window};
 use crate::report::Format;
-use crate::store::{SpendFilter, StoreError};
+use crate::store::{RunStatus, SpendFilter, StoreError};
 
 /// What answers cost, and where the money goes
 #[derive(Debug, Subcommand)]
@@ -56,7 +56,7 @@ pub(super) struct DriftArgs {
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
     threshold: Option<f64>,
     /// The two weeks before this day (UTC) [default: up to now]
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = parse_date)]
     until: Option<Date>,
     #[command(flatten)]
     who: WhoArgs,
@@ -274,10 +274,24 @@ fn export(args: &ExportArgs, app: &App, output: &Output) -> Result<Code, Failure
 
 fn diff(args: &DiffArgs, app: &App, output: &Output) -> Result<Code, Failure> {
     let resolved = app.config.cost.resolved_score;
-    let side = |wanted: &str| -> Result<_, Failure> {
-        Ok(gather::diff_side(&app.store, &app.store.find_run(wanted)?, resolved)?)
+    let run = |wanted: &str| -> Result<_, Failure> {
+        let run = app.store.find_run(wanted)?;
+        if run.status == RunStatus::Complete {
+            return Ok(run);
+        }
+        let (id, status) = (run.id, run.status.as_str());
+        let hint = format!("continue it with `tollgate eval --resume {id}`");
+        Err(Failure::usage(format!("{id} is not complete but {status}, so what it cost says nothing"), hint))
     };
-    let diff = cost_diff(side(&args.baseline)?, side(&args.candidate)?, args.max_increase)
+    let (baseline, candidate) = (run(&args.baseline)?, run(&args.candidate)?);
+    if baseline.planned != candidate.planned {
+        return Err(Failure::usage(
+            format!("the runs ask different questions: {} and {} of them", baseline.planned, candidate.planned),
+            "evaluate both releases with the same --filter, --limit and --repeats",
+        ));
+    }
+    let side = |run| gather::diff_side(&app.store, run, resolved);
+    let diff = cost_diff(side(&baseline)?, side(&candidate)?, args.max_increase)
         .map_err(|error| Failure::usage(error.to_string(), error.hint()))?;
     let verdict = diff.verdict();
     output.write(&diff)?;

@@ -21,7 +21,7 @@ use crate::store::StoreError;
   tollgate reprice --book next-year.json
   tollgate reprice --book next-year.json --from 2026-10-01 --until 2026-11-01 --format csv")]
 pub(super) struct RepriceArgs {
-    /// The other price book; models that it does not have keep the prices in force
+    /// The other price book; calls of models that it does not have are left out and listed
     #[arg(long, value_name = "FILE")]
     book: PathBuf,
     #[command(flatten)]
@@ -39,8 +39,7 @@ pub(super) fn run(args: &RepriceArgs, app: &App, output: &Output) -> Result<Code
     let label = args.book.display().to_string();
     let mut repricer = Repricer::new(label, |model: &str, date| {
         let (vendor, name) = candidates.book_name(model)?;
-        let found = other.find(&vendor, &name, date).ok().map(|entry| entry.price);
-        found.or_else(|| candidates.price_on(model, date))
+        other.find(&vendor, &name, date).ok().map(|entry| entry.price)
     });
     app.store.for_each_charge(&filter, |charge| {
         repricer.add(&charge);

@@ -14,10 +14,10 @@ pub(super) struct SpendArgs {
     #[arg(long, value_name = "AGE", value_parser = super::runs::parse_age, conflicts_with = "from", help_heading = "Selection")]
     last: Option<SignedDuration>,
     /// From this day on (UTC)
-    #[arg(long, value_name = "DATE", help_heading = "Selection")]
+    #[arg(long, value_name = "DATE", value_parser = parse_date, help_heading = "Selection")]
     from: Option<Date>,
     /// Before this day (UTC) [default: up to now]
-    #[arg(long, value_name = "DATE", requires = "from", help_heading = "Selection")]
+    #[arg(long, value_name = "DATE", value_parser = parse_date, requires = "from", help_heading = "Selection")]
     until: Option<Date>,
     #[command(flatten)]
     who: WhoArgs,
@@ -43,8 +43,12 @@ impl SpendArgs {
             None => before(now, self.last.unwrap_or(SignedDuration::from_hours(30 * 24)))?,
         };
         let until = self.until.map_or(Ok(just_after(now)), midnight)?;
-        if until <= from {
-            return Err(Failure::usage("the time that is asked for is empty", "let `--until` be after `--from`"));
+        if until <= from || self.last.is_some_and(|last| last.is_zero()) {
+            let hint = match self.until {
+                Some(_) => "let `--until` be after `--from`",
+                None => "begin earlier",
+            };
+            return Err(Failure::usage("the time that is asked for is empty", hint));
         }
         Ok(self.who.filter(from, until))
     }
@@ -68,6 +72,12 @@ impl WhoArgs {
         let without = self.endpoint.is_none().then_some("eval");
         SpendFilter { without, ..self.filter(from, until) }
     }
+}
+
+/// Reads a day.
+pub(super) fn parse_date(text: &str) -> Result<Date, String> {
+    let plain = text.len() == 10;
+    text.parse().ok().filter(|_| plain).ok_or_else(|| "write a day, such as 2026-11-23".to_owned())
 }
 
 /// The first moment that is not up to now: stored times are whole milliseconds.

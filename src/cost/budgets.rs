@@ -13,6 +13,8 @@ use crate::store::{Limit, Store, StoreError};
 pub struct BudgetReport {
     /// When it was made, RFC 3339.
     pub at: String,
+    /// The only scope that was asked for.
+    pub scope: Option<Scope>,
     /// One entry for each scope and period.
     pub budgets: Vec<BudgetLine>,
 }
@@ -95,7 +97,7 @@ pub async fn budget_report(
             });
         }
     }
-    Ok(BudgetReport { at: rfc3339(now), budgets })
+    Ok(BudgetReport { at: rfc3339(now), scope: only.cloned(), budgets })
 }
 
 impl BudgetLine {
@@ -118,7 +120,11 @@ impl Render for BudgetReport {
     fn document(&self) -> Document {
         let document = Document::new("Budgets");
         if self.budgets.is_empty() {
-            return document.text("No budget is set.").note(
+            let nothing = match &self.scope {
+                Some(scope) => format!("No budget of {scope} is set."),
+                None => "No budget is set.".to_owned(),
+            };
+            return document.text(nothing).note(
                 "Set one with `tollgate budget set tenant:NAME --month 50 --reason …`, or in `[budgets]` of tollgate.toml.",
             );
         }

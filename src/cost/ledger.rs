@@ -149,6 +149,8 @@ impl Ledger {
             }
             // A ceiling is the request's own: no ledger needs to be asked.
             let Some(grant) = quote.grant(None) else { return Err(ReserveError::Ceiling) };
+            let needed = quote.price.worst_case(quote.input_tokens, quote.output.least());
+            let needed = needed.unwrap_or(NanoUsd(i64::MAX));
             let request = ReserveRequest {
                 call,
                 ticket: wanted.ticket,
@@ -157,6 +159,7 @@ impl Ledger {
                 now: self.clock.now(),
                 owner: owner.clone(),
                 fingerprint: wanted.fingerprint,
+                needed,
             };
             let rules: Arc<dyn SpendRules> = Arc::clone(&self.rules) as _;
             if !wanted.is_billed && !self.is_capped(&wanted.scopes)? {
@@ -167,8 +170,6 @@ impl Ledger {
             match self.store.reserve(request, rough, rules, amount).await? {
                 Reserved::Held(hold, grant) => return Ok(Reservation { hold, call, quote, grant }),
                 Reserved::Refused(breach) => {
-                    let needed = quote.price.worst_case(quote.input_tokens, quote.output.least());
-                    let needed = needed.unwrap_or(NanoUsd(i64::MAX));
                     return Err(ReserveError::Budget(Box::new(BudgetBreach::new(breach, needed))));
                 }
                 Reserved::Inexact => self.capped.store(true, Ordering::Relaxed),

@@ -128,11 +128,11 @@ impl SpendRules for Rules {
         fired.iter().map(|alert| self.stored(alert)).collect()
     }
 
-    fn refusal(&self, limit: &Limit, at: Timestamp, spent: NanoUsd, reserved: NanoUsd) -> NewAlert {
+    fn refusal(&self, limit: &Limit, at: Timestamp, needed: NanoUsd, spent: NanoUsd, reserved: NanoUsd) -> NewAlert {
         let about = Occasion { scope: &limit.scope, period: limit.window, now: at };
         let cap = limit.cap.unwrap_or_default();
         let spending = Spending { limit: cap, before: spent, after: spent, reserved: Some(reserved) };
-        self.stored(&alerts::refusals(&about, limit.period, &spending))
+        self.stored(&alerts::refusals(&about, limit.period, needed, &spending))
     }
 
     fn overrun(

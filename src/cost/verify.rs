@@ -101,6 +101,13 @@ impl LedgerReport {
     }
 }
 
+/// An amount to the nano-dollar: two that differ have to look different.
+fn exact(amount: NanoUsd) -> Cell {
+    let sign = if amount.0 < 0 { "-" } else { "" };
+    let nano = amount.0.unsigned_abs();
+    Cell::Text(format!("{sign}${}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000))
+}
+
 impl Render for LedgerReport {
     fn schema_name(&self) -> &'static str {
         "ledger_check"
@@ -132,8 +139,9 @@ impl Render for LedgerReport {
                 Column::number("booked"),
                 Column::number("by the rows"),
             ];
-            let money =
-                |pair: Option<[NanoUsd; 2]>, at: usize| Cell::Money(pair.and_then(|pair| pair.get(at).copied()));
+            let money = |pair: Option<[NanoUsd; 2]>, at: usize| {
+                pair.and_then(|pair| pair.get(at).copied()).map_or(Cell::Missing, exact)
+            };
             let table = self.problems.iter().fold(Table::new("", columns), |table, problem| {
                 let (held, booked) = (problem.reserved_nanousd, problem.spent_nanousd);
                 table.row([

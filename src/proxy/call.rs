@@ -119,8 +119,8 @@ impl OpenCall {
         self.output_tokens
     }
 
-    /// Takes note of a piece of a streamed answer, or of the arguments of a function call. Returns whether more has arrived by now than is held for it: the vendor
-    /// does not keep to the limit that it was given.
+    /// Takes note of a piece of a streamed answer, or of the arguments of a function call. Returns whether more has
+    /// arrived by now than is held for it: the vendor does not keep to the limit that it was given.
     pub(super) fn receive(&mut self, text: &str, is_answer: bool) -> bool {
         let Self { received, candidate, .. } = self;
         received.add(text, is_answer, &candidate.model, candidate.provider.settings.vendor.as_deref())

@@ -254,12 +254,6 @@ impl Candidates {
         Some((vendor.to_owned(), model.to_owned()))
     }
 
-    /// What `provider/model` costs on a day; `None` when nobody says.
-    pub fn price_on(&self, name: &str, day: Date) -> Option<Price> {
-        let (provider, model) = name.split_once('/')?;
-        self.priced(provider, self.providers.get(provider)?, model, day).ok()
-    }
-
     fn price(&self, provider: &Provider, model: &str) -> Result<Price, ProxyError> {
         self.priced(&provider.name, &provider.settings, model, self.today())
     }

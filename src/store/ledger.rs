@@ -73,7 +73,7 @@ pub trait SpendRules: Send + Sync {
     /// The alerts that something booked gives rise to.
     fn alerts(&self, booked: &Booked) -> Vec<NewAlert>;
     /// The alert for a window whose cap has no room for a call any more.
-    fn refusal(&self, limit: &Limit, at: Timestamp, spent: NanoUsd, reserved: NanoUsd) -> NewAlert;
+    fn refusal(&self, limit: &Limit, at: Timestamp, needed: NanoUsd, spent: NanoUsd, reserved: NanoUsd) -> NewAlert;
     /// The alert for a call that cost more than was held for it.
     fn overrun(
         &self,
@@ -102,6 +102,8 @@ pub struct ReserveRequest {
     pub owner: String,
     /// What the question is like.
     pub fingerprint: Option<u64>,
+    /// The least that has to be held for it.
+    pub needed: NanoUsd,
 }
 
 /// How a reservation was decided.
@@ -240,7 +242,10 @@ impl Store {
                             // What is reserved will be less: only what is booked stays in the way.
                             let alone = limit.cap.map(|cap| NanoUsd(cap.0.saturating_sub(spent.0)));
                             if amount(alone).is_none() {
-                                alerts::insert(connection, &rules.refusal(&limit, at, spent, reserved))?;
+                                alerts::insert(
+                                    connection,
+                                    &rules.refusal(&limit, at, request.needed, spent, reserved),
+                                )?;
                             }
                             Ok(Reserved::Refused(Breach { limit, spent, reserved }))
                         }

@@ -65,12 +65,13 @@ pub fn soft_limits(about: &Occasion, period: Period, spending: &Spending, percen
     crossed.into_iter().map(alert).collect()
 }
 
-/// The alert for a cap that has no room for another call, even when all that is reserved turns out to cost nothing.
-pub fn refusals(about: &Occasion, period: Period, spending: &Spending) -> Alert {
+/// The alert for a cap that has no room for a call that may cost `needed`, even when all that is reserved turns out to
+/// cost nothing.
+pub fn refusals(about: &Occasion, period: Period, needed: NanoUsd, spending: &Spending) -> Alert {
     let Spending { limit, after, .. } = *spending;
     let (subject, budget, more) = (about.subject(), named(period), spending.more());
     let text = format!(
-        "{subject} is refused: its {budget} of {limit} has no room for another call, with {after} spent{more}."
+        "{subject} was refused a call of up to {needed}: its {budget} of {limit} has no room for it, with {after} spent{more}."
     );
     about.alert(AlertRule::Refusals { period }, AlertSeverity::Critical, text, spending.figures())
 }

@@ -13,7 +13,7 @@ pub enum AlertRule {
         /// The cap's period.
         period: Period,
     },
-    /// A cap has no room for another call.
+    /// A cap had no room for a call.
     Refusals {
         /// The cap's period.
         period: Period,

@@ -155,6 +155,7 @@ impl CostReport {
                 "small" => "small model",
                 "large" => "large model",
                 "refused" => "nobody (refused)",
+                "degraded" => "nobody (what a policy says at a cap)",
                 _ => "nobody (failed)",
             };
             table.row([
