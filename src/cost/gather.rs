@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::{CurveInputs, DiffModel, DiffSide, ModelUse, Requests, TenantUsage, Week};
 use crate::domain::{AnswerPath, NanoUsd};
-use crate::store::{ChargeState, RunRow, SpendFilter, Store, StoreError};
+use crate::store::{ChargeState, OutcomeRow, RunRow, SpendFilter, Store, StoreError};
 
 /// A week's requests and what they used.
 ///
@@ -63,25 +63,10 @@ pub fn week(store: &Store, filter: &SpendFilter) -> Result<Week, StoreError> {
 pub fn tenant_usage(store: &Store, filter: &SpendFilter) -> Result<BTreeMap<String, TenantUsage>, StoreError> {
     let mut tenants: BTreeMap<String, TenantUsage> = BTreeMap::new();
     store.for_each_ticket(filter, |ticket| {
-        let Some(outcome) = &ticket.outcome else { return Ok::<_, StoreError>(()) };
-        let usage = tenants.entry(ticket.tenant.clone()).or_default();
-        usage.tickets += 1;
-        usage.handovers += u64::from(!outcome.resolved);
-        usage.inference += ticket.charged;
-        match outcome.path {
-            Some(AnswerPath::Exact) => usage.exact_hits += 1,
-            Some(AnswerPath::Semantic) => usage.semantic_hits += 1,
-            Some(AnswerPath::Small) => {
-                usage.small_tickets += 1;
-                usage.small_cost += ticket.charged;
-            }
-            Some(AnswerPath::Large) => {
-                usage.large_tickets += 1;
-                usage.large_cost += ticket.charged;
-            }
-            _ => {}
+        if let Some(outcome) = &ticket.outcome {
+            tenants.entry(ticket.tenant.clone()).or_default().count(outcome, ticket.charged);
         }
-        Ok(())
+        Ok::<_, StoreError>(())
     })?;
     Ok(tenants)
 }
@@ -91,17 +76,13 @@ pub fn tenant_usage(store: &Store, filter: &SpendFilter) -> Result<BTreeMap<Stri
 /// # Errors
 /// When the store cannot be read.
 pub fn curve_inputs(store: &Store, filter: &SpendFilter) -> Result<CurveInputs, StoreError> {
-    let all = tenant_usage(store, filter)?.into_values().fold(TenantUsage::default(), |sum, one| TenantUsage {
-        tickets: sum.tickets + one.tickets,
-        handovers: sum.handovers + one.handovers,
-        inference: sum.inference + one.inference,
-        exact_hits: sum.exact_hits + one.exact_hits,
-        semantic_hits: sum.semantic_hits + one.semantic_hits,
-        small_tickets: sum.small_tickets + one.small_tickets,
-        small_cost: sum.small_cost + one.small_cost,
-        large_tickets: sum.large_tickets + one.large_tickets,
-        large_cost: sum.large_cost + one.large_cost,
-    });
+    let mut all = TenantUsage::default();
+    store.for_each_ticket(filter, |ticket| {
+        if let Some(outcome) = &ticket.outcome {
+            all.count(outcome, ticket.charged);
+        }
+        Ok::<_, StoreError>(())
+    })?;
     let (embedded, embedding) = store.embedded_questions(filter)?;
     let mean = |sum: NanoUsd, count: u64| (count > 0).then(|| NanoUsd((sum.0 as f64 / count as f64).round() as i64));
     let embedding = mean(embedding, embedded).unwrap_or_default();
@@ -156,6 +137,28 @@ pub fn diff_side(store: &Store, run: &RunRow, resolved_score: f64) -> Result<Dif
         gold_set: run.gold_set.clone(),
         gold_hash: run.gold_hash.as_str().to_owned(),
     })
+}
+
+impl TenantUsage {
+    /// Counts a ticket that cost `charged`.
+    fn count(&mut self, outcome: &OutcomeRow, charged: NanoUsd) {
+        self.tickets += 1;
+        self.handovers += u64::from(!outcome.resolved);
+        self.inference += charged;
+        match outcome.path {
+            Some(AnswerPath::Exact) => self.exact_hits += 1,
+            Some(AnswerPath::Semantic) => self.semantic_hits += 1,
+            Some(AnswerPath::Small) => {
+                self.small_tickets += 1;
+                self.small_cost += charged;
+            }
+            Some(AnswerPath::Large) => {
+                self.large_tickets += 1;
+                self.large_cost += charged;
+            }
+            _ => {}
+        }
+    }
 }
 
 fn is_hit(path: Option<AnswerPath>) -> bool {

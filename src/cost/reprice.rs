@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::report::amount::narrow;
 use crate::domain::{NanoUsd, Price, rfc3339};
 use crate::store::{Charge, ChargeState};
 
@@ -234,8 +235,4 @@ impl Sums {
             left_out_nanousd: narrow(self.booked - self.compared),
         }
     }
-}
-
-fn narrow(sum: i128) -> NanoUsd {
-    NanoUsd(i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX }))
 }

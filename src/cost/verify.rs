@@ -103,9 +103,8 @@ impl LedgerReport {
 
 /// An amount to the nano-dollar: two that differ have to look different.
 fn exact(amount: NanoUsd) -> Cell {
-    let sign = if amount.0 < 0 { "-" } else { "" };
-    let nano = amount.0.unsigned_abs();
-    Cell::Text(format!("{sign}${}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000))
+    let dollars = amount.exact_dollars();
+    Cell::Text(dollars.strip_prefix('-').map_or_else(|| format!("${dollars}"), |less| format!("-${less}")))
 }
 
 impl Render for LedgerReport {

@@ -23,6 +23,14 @@ impl NanoUsd {
         self.0.checked_add(other.0).map(Self)
     }
 
+    /// Dollars, exactly, as [`NanoUsd::parse_dollars`] reads them: a sign only when negative, nine decimals.
+    pub fn exact_dollars(self) -> String {
+        const NANO: u64 = 1_000_000_000;
+        let magnitude = self.0.unsigned_abs();
+        let sign = if self.0 < 0 { "-" } else { "" };
+        format!("{sign}{}.{:09}", magnitude / NANO, magnitude % NANO)
+    }
+
     /// Reads dollars as a person writes them (`"2.50"`, `"$0.000150"`), exactly; `None` when it is not a
     /// plain decimal number, has more than nine decimals, or is out of range.
     pub fn parse_dollars(text: &str) -> Option<Self> {

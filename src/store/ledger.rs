@@ -295,15 +295,6 @@ impl Store {
         self.main.write(move |connection| facts.end(connection, &settlement, &*rules)).await
     }
 
-    /// The processes that have open reservations.
-    pub fn owners_of_open_reservations(&self) -> Result<Vec<String>, StoreError> {
-        self.main.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT DISTINCT owner FROM open_reservations")?;
-            let owners = statement.query_map([], |row| row.get(0))?;
-            Ok(owners.collect::<rusqlite::Result<_>>()?)
-        })
-    }
-
     /// Ends what a process that is gone has left open: what was never sent is released, what was is booked in full.
     /// Returns how many were released and how many booked.
     pub async fn recover(

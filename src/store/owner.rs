@@ -43,6 +43,15 @@ impl Store {
         Ok(id)
     }
 
+    /// The processes that have open reservations.
+    fn owners_of_open_reservations(&self) -> Result<Vec<String>, StoreError> {
+        self.main.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT DISTINCT owner FROM open_reservations")?;
+            let owners = statement.query_map([], |row| row.get(0))?;
+            Ok(owners.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// Of the processes that have open reservations, those that are gone.
     ///
     /// # Errors

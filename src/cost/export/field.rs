@@ -51,17 +51,9 @@ impl Field<'_> {
             Self::Text(text) => Cow::Owned(report::guarded(text)),
             Self::Whole(number) => Cow::Owned(number.to_string()),
             Self::Decimal(number) => Cow::Owned(format!("{number}.0")),
-            Self::Dollars(amount) => Cow::Owned(dollars(*amount)),
+            Self::Dollars(amount) => Cow::Owned(amount.exact_dollars()),
         }
     }
-}
-
-/// `amount` in dollars, exactly: a sign only when negative, nine decimals, no thousands separators.
-fn dollars(amount: NanoUsd) -> String {
-    const NANO: u64 = 1_000_000_000;
-    let magnitude = amount.0.unsigned_abs();
-    let sign = if amount.0 < 0 { "-" } else { "" };
-    format!("{sign}{}.{:09}", magnitude / NANO, magnitude % NANO)
 }
 
 impl<'a> From<&'a str> for Field<'a> {
@@ -88,7 +80,7 @@ impl Serialize for Field<'_> {
             Self::Missing => serializer.serialize_none(),
             Self::Text(text) => serializer.serialize_str(text),
             Self::Whole(number) | Self::Decimal(number) => serializer.serialize_i128(*number),
-            Self::Dollars(amount) => serializer.serialize_str(&dollars(*amount)),
+            Self::Dollars(amount) => serializer.serialize_str(&amount.exact_dollars()),
         }
     }
 }
@@ -111,7 +103,8 @@ mod tests {
 
     #[test]
     fn dollars_are_exact_to_the_nano_dollar() {
-        let shown = [0, 1, -1, 1_000_000_000, -2_500_000_001, i64::MAX, i64::MIN].map(|nano| dollars(NanoUsd(nano)));
+        let shown =
+            [0, 1, -1, 1_000_000_000, -2_500_000_001, i64::MAX, i64::MIN].map(|nano| NanoUsd(nano).exact_dollars());
         let expected = [
             "0.000000000",
             "0.000000001",
