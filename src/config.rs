@@ -6,6 +6,8 @@
 mod alerts_read;
 mod budgets;
 mod budgets_read;
+mod gate;
+mod judge;
 mod models;
 mod plans;
 mod plans_read;
@@ -21,6 +23,8 @@ mod tree;
 use std::path::{Path, PathBuf};
 
 pub use budgets::{AlertSettings, Budget, BudgetSettings, CostSettings, EndpointSettings, OnBreach, WebhookSettings};
+pub use gate::{GateMetric, GatePolicy, GateSettings, MetricSettings, PathwayBudgets, Tier};
+pub use judge::JudgeSettings;
 pub use models::{
     Api, HttpProviderSettings, ModelSettings, ProviderKind, ProviderSettings, RouteSettings, TimeoutSettings,
 };

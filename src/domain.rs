@@ -18,7 +18,7 @@ mod verdict;
 pub use clock::{Clock, ManualClock, SystemClock, in_ms, rfc3339};
 pub use hash::{ContentHash, Hasher};
 pub use host::is_loopback;
-pub use id::{CallId, IdSource, RunId, TicketId, UnreadableId};
+pub use id::{CallId, IdSource, RunId, TicketId, UnreadableId, VerdictId};
 pub use money::NanoUsd;
 pub use period::{Period, Window};
 pub use price::{LongPrompt, Price, PriceTooLarge, Rate, Rates};

@@ -6,6 +6,8 @@ use super::Problem;
 use super::alerts_read::read_alerts;
 use super::budgets::{AlertSettings, BudgetSettings, CostSettings, EndpointSettings};
 use super::budgets_read::{Configured, read_budgets};
+use super::gate::{GateSettings, read_gate};
+use super::judge::{JudgeSettings, read_judge};
 use super::models::{ProviderSettings, RouteSettings, read_provider, read_route};
 use super::plans::{MarginSettings, PlanSettings, TenantSettings};
 use super::plans_read::{read_cost, read_endpoint, read_margin, read_plan, read_tenant};
@@ -56,6 +58,10 @@ pub struct Config {
     pub margin: MarginSettings,
     /// Evaluation.
     pub eval: EvalSettings,
+    /// What a change must clear.
+    pub gate: GateSettings,
+    /// Who judges answers where a model does.
+    pub judge: JudgeSettings,
     /// How log lines look.
     pub log_format: LogFormat,
 }
@@ -176,6 +182,8 @@ fn read_all(root: &Path, environment: &[(String, String)], top: Reader<'_>) -> O
     });
     let tenants = tenants.collect();
     let eval = top.table("eval").map_or_else(default_eval, |eval| read_eval(root, eval));
+    let gate = top.table("gate").map(read_gate).unwrap_or_default();
+    let judge = top.table("judge").map(read_judge).unwrap_or_default();
     let log_format = top.table("log").and_then(|log| {
         let format = log.choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
         log.finish();
@@ -201,6 +209,8 @@ fn read_all(root: &Path, environment: &[(String, String)], top: Reader<'_>) -> O
         tenants,
         margin,
         eval,
+        gate,
+        judge,
         log_format: log_format.unwrap_or(LogFormat::Text),
     })
 }

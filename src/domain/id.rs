@@ -75,6 +75,8 @@ ids! {
     TicketId = "tkt_";
     /// One attempt at one provider.
     CallId = "call_";
+    /// One decision of a gate.
+    VerdictId = "verdict_";
 }
 
 /// Makes time-ordered random ids (UUID version 7) from an injected clock and a seed.

@@ -11,3 +11,23 @@ pub enum Verdict {
     /// There was not enough evidence to say either.
     Inconclusive,
 }
+
+impl Verdict {
+    /// Its name in reports and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+
+    /// The verdict of this name; what is none proves nothing.
+    pub fn from_stored(name: &str) -> Self {
+        match name {
+            "pass" => Self::Pass,
+            "fail" => Self::Fail,
+            _ => Self::Inconclusive,
+        }
+    }
+}

@@ -8,6 +8,8 @@ pub struct Document {
     pub title: String,
     /// Its parts, in order.
     pub blocks: Vec<Block>,
+    /// What a program finds it by where it was posted; a reader does not see it, and only Markdown carries it.
+    pub marker: Option<String>,
 }
 
 /// A part of a [`Document`].
@@ -54,7 +56,14 @@ pub enum Block {
 impl Document {
     /// A document without parts.
     pub fn new(title: impl Into<String>) -> Self {
-        Self { title: title.into(), blocks: Vec::new() }
+        Self { title: title.into(), blocks: Vec::new(), marker: None }
+    }
+
+    /// The same with a marker, such as `tollgate:gate:manual`: a comment that begins with it is found again and
+    /// replaced, and not repeated. Signs other than letters, digits and `:` `.` `/` `_` `-` become `_`.
+    #[must_use]
+    pub fn marker(self, marker: impl Into<String>) -> Self {
+        Self { marker: Some(marker.into()), ..self }
     }
 
     /// The same with one more part.
@@ -138,7 +147,11 @@ impl Document {
 
     /// The same without characters that a terminal would obey. Every drawing starts from this.
     pub(super) fn neutralised(self) -> Self {
-        Self { title: neutral::line(&self.title), blocks: self.blocks.into_iter().map(Block::neutralised).collect() }
+        Self {
+            title: neutral::line(&self.title),
+            blocks: self.blocks.into_iter().map(Block::neutralised).collect(),
+            marker: self.marker,
+        }
     }
 }
 

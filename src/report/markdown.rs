@@ -15,7 +15,20 @@ pub(super) fn page(document: &Document) -> String {
     let mut parts = vec![format!("# {}\n", escape(&document.title))];
     parts.extend(document.blocks.iter().map(draw));
     parts.retain(|part| !part.trim().is_empty());
-    parts.join("\n")
+    let marker = document.marker.as_deref().map(comment).unwrap_or_default();
+    marker + &parts.join("\n")
+}
+
+/// A line that a viewer does not show. `name` can neither close it nor say anything but a name.
+///
+/// Source: GitHub Flavored Markdown Spec 0.29, §6.10: a comment holds no `--` and does not end in `-`.
+fn comment(name: &str) -> String {
+    let kept = |c: char| if c.is_alphanumeric() || matches!(c, ':' | '.' | '/' | '_' | '-') { c } else { '_' };
+    let mut name: String = name.chars().map(kept).collect();
+    while name.contains("--") {
+        name = name.replace("--", "-");
+    }
+    format!("<!-- {name} -->\n")
 }
 
 fn draw(block: &Block) -> String {
@@ -112,4 +125,18 @@ fn draw_steps(steps: &[Step]) -> String {
         table = table.row([step.name.as_str().into(), Cell::Ms(Some(step.duration_ms)), step.detail.as_str().into()]);
     }
     draw_table(&table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_is_the_first_line_and_cannot_end_early() {
+        let marked = |marker: &str| page(&Document::new("T").marker(marker));
+        assert_eq!(marked("tollgate:gate:manual"), "<!-- tollgate:gate:manual -->\n# T\n");
+        let hostile = marked("a--->\n<script> -");
+        assert_eq!(hostile, "<!-- a-___script__- -->\n# T\n");
+        assert_eq!(page(&Document::new("T")), "# T\n");
+    }
 }
