@@ -7,6 +7,7 @@
 mod alerts;
 mod answers;
 mod budgets;
+mod calibrations;
 mod calls;
 mod counters;
 mod database;
@@ -14,12 +15,15 @@ mod documents;
 mod embeddings;
 mod error;
 mod ledger;
+mod migrations;
+mod noise;
 mod owner;
 mod results;
 mod runs;
 mod schema;
 mod settle;
 mod spend;
+mod verdicts;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -32,9 +36,12 @@ pub use counters::{Counter, LedgerCheck};
 pub use documents::{ChunkRow, DocumentChange, DocumentRow, SourceSummary};
 pub use error::StoreError;
 pub use ledger::{Booked, Breach, CallScopes, Hold, Limit, ReserveRequest, Reserved, Settlement, SpendRules};
+pub use migrations::{MigrationChange, MigrationChangeError, MigrationDirection};
+pub use noise::CaseNoiseRow;
 pub use results::{CaseKind, CaseResult, CaseStatus, GradeRow, RunSpend, RunTotals};
 pub use runs::{RunRow, RunStatus};
 pub use spend::{Charge, ChargeState, OutcomeRow, PromptParts, SpendFilter, TicketSpend};
+pub use verdicts::VerdictRow;
 
 use database::{Database, Durability};
 

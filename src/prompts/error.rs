@@ -95,6 +95,16 @@ pub enum PromptError {
         /// The versions it has: `v1, v2`.
         existing: String,
     },
+    /// A setting that an experiment wants to vary is wrong.
+    #[error("`{key}` {message}")]
+    Setting {
+        /// The release's key.
+        key: String,
+        /// What is wrong with its value.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// The inputs are not what the prompt's `[inputs]` asks for.
     #[error("the inputs do not fit prompt `{prompt}`: {}", .problems.join("; "))]
     Inputs {
@@ -125,6 +135,7 @@ impl PromptError {
                 Some("make a project with prompts by `tollgate init`".to_owned())
             }
             Self::Unreadable { .. } | Self::Invalid { .. } => None,
+            Self::Setting { hint, .. } => hint.clone(),
             Self::UnknownPrompt { hint, .. } => Some(hint.clone()),
             Self::UnknownVersion { name, .. } => Some(format!("make the next one with `tollgate prompts new {name}`")),
             Self::Inputs { .. } => Some("the prompt's [inputs] says what its template may use".to_owned()),

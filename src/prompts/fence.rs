@@ -4,10 +4,12 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 /// Where text would open or close one of the elements that fence data in a prompt, or looks like an escaped character.
-static BREAKS_OUT: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?i)<(\s*/?\s*(?:passage|question))|&((?:lt|gt|quot|amp|#x27|#x2f);)").ok());
+static BREAKS_OUT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)<(\s*/?\s*(?:passage|question|answer|rubric))|&((?:lt|gt|quot|amp|#x27|#x2f);)").ok()
+});
 
-/// Makes text safe between `<passage>` or `<question>` and its end: it cannot open or close such an element.
+/// Makes text safe between `<passage>`, `<question>`, `<answer>` or `<rubric>` and its end: it cannot open or close such
+/// an element.
 ///
 /// `<passage` becomes `&lt;passage`, and an `&lt;` that was there before becomes `&amp;lt;`, so that undoing the escapes
 /// gives back the very text. All other text stays as it is, for the models read it as it is.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::artifact::version_of_file;
 use super::error::{Problem, PromptError};
 use super::examples::prompt_of;
-use super::{Prompt, read_migrations};
+use super::{Prompt, Release, check_compatibility, read_migrations};
 use crate::domain::Severity;
 use crate::domain::nearest;
 
@@ -154,8 +154,11 @@ impl Library {
                 Err(error) => problems.extend(error.into_problems()?),
             }
         }
-        let migrations = read_migrations(&self.directory.join(MIGRATIONS_DIRECTORY));
-        match migrations.and_then(|migrations| super::Release::fold(&migrations, self)) {
+        let release = read_migrations(&self.directory.join(MIGRATIONS_DIRECTORY)).and_then(|migrations| {
+            problems.extend(check_compatibility(&migrations, self)?);
+            Release::fold(&migrations, self)
+        });
+        match release {
             Ok(_) => {}
             // A broken prompt that the release uses is listed already.
             Err(error) => match error.into_problems() {

@@ -163,30 +163,60 @@ impl Release {
                 }
             }
         }
-        problems.extend(release.contradictions(&origins));
-        let mut prompts = BTreeMap::new();
+        // They are reported at the last setting that brought them about.
+        for (keys, message, hint) in release.contradictions() {
+            let latest = keys.iter().filter_map(|key| origins.get(key)).max_by_key(|(migration, _)| migration.number);
+            problems
+                .extend(latest.map(|(migration, setting)| located(migration, setting, message, Some(hint.to_owned()))));
+        }
         for (name, version) in &release.prompts {
             match (library.find(name, *version), origins.get(format!("prompts.{name}").as_str())) {
                 (Err(error), Some((migration, setting))) => {
                     problems.push(located(migration, setting, error.to_string(), error.hint()));
                 }
                 (Err(error), None) => return Err(error),
-                (Ok(_), _) => drop(prompts.insert(name, version)),
+                (Ok(_), _) => {}
             }
         }
         if !problems.is_empty() {
             return Err(PromptError::Invalid { problems });
         }
-        for prompt in prompts.keys().filter_map(|name| prompt_of(name)) {
-            release.compile(prompt, library)?;
+        release.sealed(library)
+    }
+
+    /// The same release with other settings, each a key that migrations may set: what an experiment compares with.
+    ///
+    /// It keeps its number, and has the hash of what it has become.
+    ///
+    /// # Errors
+    /// [`PromptError::Setting`] when a key is unknown or a value wrong; what [`Library::get`] says of a prompt.
+    pub fn vary(&self, settings: &[(&str, Value)], library: &Library) -> Result<Self, PromptError> {
+        let mut release = self.clone();
+        for (key, value) in settings {
+            apply(&mut release, key, value).map_err(|refusal| PromptError::Setting {
+                key: (*key).to_owned(),
+                message: refusal.message,
+                hint: refusal.hint,
+            })?;
+        }
+        if let Some(([key, _], message, hint)) = release.contradictions().into_iter().next() {
+            return Err(PromptError::Setting { key: key.to_owned(), message, hint: Some(hint.to_owned()) });
+        }
+        release.sealed(library)
+    }
+
+    /// The same with its hash, once its prompts are found to be whole.
+    fn sealed(mut self, library: &Library) -> Result<Self, PromptError> {
+        for prompt in self.prompts.keys().filter_map(|name| prompt_of(name)) {
+            self.compile(prompt, library)?;
         }
         let mut hasher = Hasher::default();
-        hasher.field(canonical(&release.settings()).to_string());
-        for (name, version) in prompts {
+        hasher.field(canonical(&self.settings()).to_string());
+        for (name, version) in &self.prompts {
             hasher.field(name).field(library.get(name, *version)?.hash.as_str());
         }
-        release.hash = hasher.finish();
-        Ok(release)
+        self.hash = hasher.finish();
+        Ok(self)
     }
 
     /// The prompt of this name, in the version and with the examples that the release has of it.
@@ -205,23 +235,18 @@ impl Release {
         }
     }
 
-    /// What no key alone can be blamed for; reported at the last setting that brought it about.
-    fn contradictions(&self, origins: &BTreeMap<&str, (&Migration, &Setting)>) -> Vec<Problem> {
+    /// What no key alone can be blamed for: the keys, what is wrong, and what to do.
+    fn contradictions(&self) -> Vec<([&'static str; 2], String, &'static str)> {
         let mut found = Vec::new();
-        let mut refuse = |keys: [&str; 2], message: String, hint: &str| {
-            let latest = keys.iter().filter_map(|key| origins.get(key)).max_by_key(|(migration, _)| migration.number);
-            found
-                .extend(latest.map(|(migration, setting)| located(migration, setting, message, Some(hint.to_owned()))));
-        };
         if self.stages.small.is_none() && self.stages.large.is_none() {
             let message = "no stage is left to answer".to_owned();
-            refuse(["stages.small", "stages.large"], message, "keep stages.small or stages.large");
+            found.push((["stages.small", "stages.large"], message, "keep stages.small or stages.large"));
         }
         let Retrieval { top_k, candidates, .. } = self.retrieval;
         if candidates < top_k {
             let message = format!("{candidates} candidates cannot give {top_k} passages");
             let hint = "let retrieval.candidates be at least retrieval.top_k";
-            refuse(["retrieval.top_k", "retrieval.candidates"], message, hint);
+            found.push((["retrieval.top_k", "retrieval.candidates"], message, hint));
         }
         found
     }
@@ -338,6 +363,20 @@ mod tests {
         assert!(found[0].starts_with("0002_x.toml:3:18: stages.large: no stage is left to answer"), "{}", found[0]);
         let found = fold(&[(1, "")], &["\"retrieval.candidates\" = 2"]).unwrap_err();
         assert!(found[0].contains("2 candidates cannot give 5 passages"), "{}", found[0]);
+    }
+
+    #[test]
+    fn a_varied_release_is_the_one_that_a_migration_would_make() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join("answer")).unwrap();
+        fs::write(directory.path().join("answer/v1.toml"), PROMPT).unwrap();
+        let library = Library::open(directory.path()).unwrap();
+        let release = Release::fold(&[], &library).unwrap();
+        let varied = release.vary(&[("retrieval.top_k", json!(3))], &library).unwrap();
+        assert_eq!(varied.hash, fold(&[(1, "")], &["\"retrieval.top_k\" = 3"]).unwrap().hash);
+        let none = [("stages.small", json!("")), ("stages.large", json!(""))];
+        assert!(release.vary(&none, &library).unwrap_err().to_string().contains("no stage is left"));
+        assert!(release.vary(&[("retrieval.mode", json!("Off"))], &library).is_err());
     }
 
     #[test]

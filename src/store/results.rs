@@ -59,6 +59,12 @@ pub struct CaseResult {
     pub ticket: Option<TicketId>,
     /// Whether a model's answer was replayed: its latency is of another day.
     pub replayed: bool,
+    /// Time to find passages; `None` when none were looked for.
+    pub retrieve_ms: Option<f64>,
+    /// Whether the large model was asked.
+    pub escalated: bool,
+    /// What judging the answer cost, which is no part of the answer's own cost; `None` when unknown.
+    pub grading_nanousd: Option<NanoUsd>,
 }
 
 /// What one grader said of one answer.
@@ -136,7 +142,7 @@ pub struct RunSpend {
 
 const COLUMNS: &str = "kind, cluster, case_id, repeat, status, score, weight, answerable, critical, tags, question, expected, \
      answer, citations, refused, confidence, path, model, latency_ms, cost_nanousd, input_tokens, output_tokens, calls, \
-     grades, error, ticket, replayed";
+     grades, error, ticket, replayed, retrieve_ms, escalated, grading_nanousd";
 
 impl Store {
     /// Stores one result; returns after it is durable.
@@ -154,26 +160,27 @@ impl Store {
                 let run: i64 =
                     connection.prepare_cached("SELECT key FROM runs WHERE id = ?1")?.query_row([run], |row| row.get(0))?;
                 let place = params![run, result.kind.as_str(), result.cluster, result.case_id, result.repeat];
-                let earlier: Option<i64> = connection
+                let earlier: Option<(i64, i64)> = connection
                     .prepare_cached(
-                        "SELECT coalesce(cost_nanousd, 0) FROM results
+                        "SELECT coalesce(cost_nanousd, 0), coalesce(grading_nanousd, 0) FROM results
                          WHERE run = ?1 AND kind = ?2 AND cluster = ?3 AND case_id = ?4 AND repeat = ?5",
                     )?
-                    .query_row(place, |row| row.get(0))
+                    .query_row(place, |row| Ok((row.get(0)?, row.get(1)?)))
                     .optional()?;
+                let (earlier, earlier_grading) = earlier.unwrap_or_default();
                 let cost = match (result.status, result.cost_nanousd) {
                     (CaseStatus::Errored, Some(NanoUsd::ZERO)) => Some(booked(connection, ticket.as_deref())?),
                     (_, cost) => cost,
                 };
-                let with_earlier = cost.map(|cost| cost.0 + earlier.unwrap_or(0));
+                let with_earlier = cost.map(|cost| cost.0 + earlier);
                 connection
                     .prepare_cached(
                         "INSERT OR REPLACE INTO results (run, kind, cluster, case_id, repeat, status, score, weight, answerable,
                          critical, tags, question, expected, answer, citations, refused, confidence, path, model, latency_ms,
-                         cost_nanousd, input_tokens, output_tokens, calls, grades, error, ticket, replayed)
+                         cost_nanousd, input_tokens, output_tokens, calls, grades, error, ticket, replayed, retrieve_ms, escalated, grading_nanousd)
                          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
                          ?15, ?16, ?17, ?18, ?19, ?20,
-                         ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
+                         ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)",
                     )?
                     .execute(params![
                         run,
@@ -207,6 +214,9 @@ impl Store {
                         result.error,
                         ticket,
                         result.replayed,
+                        result.retrieve_ms,
+                        result.escalated,
+                        result.grading_nanousd.map(|cost| cost.0 + earlier_grading),
                     ])?;
                 if let (Some(ticket), Some(score)) = (&ticket, result.score) {
                     connection
@@ -281,7 +291,8 @@ impl Store {
                 "SELECT coalesce(sum(kind = 'case'), 0), coalesce(sum(kind = 'case' AND status = 'errored'), 0),
                  sum(score * weight) FILTER (WHERE kind = 'case'),
                  sum(weight) FILTER (WHERE kind = 'case' AND score IS NOT NULL),
-                 coalesce(sum(cost_nanousd), 0), coalesce(sum(cost_nanousd IS NULL), 0) > 0
+                 coalesce(sum(coalesce(cost_nanousd, 0) + coalesce(grading_nanousd, 0)), 0),
+                 coalesce(sum(cost_nanousd IS NULL OR grading_nanousd IS NULL), 0) > 0
                  FROM results WHERE run = (SELECT key FROM runs WHERE id = ?1)",
             )?;
             Ok(statement.query_row([run.to_string()], |row| {
@@ -386,6 +397,9 @@ fn read_result(row: &Row<'_>) -> rusqlite::Result<CaseResult> {
         error: row.get(24)?,
         ticket: row.get::<_, Option<String>>(25)?.and_then(|ticket| ticket.parse().ok()),
         replayed: row.get(26)?,
+        retrieve_ms: row.get(27)?,
+        escalated: row.get(28)?,
+        grading_nanousd: row.get::<_, Option<i64>>(29)?.map(NanoUsd),
     })
 }
 

@@ -216,6 +216,59 @@ pub(super) const MAIN: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX outcomes_by_time ON outcomes (at_ms);
     ",
+    // 4: migrations that were applied, verdicts of gates, judges' calibrations, flaky cases.
+    "
+    ALTER TABLE results ADD COLUMN retrieve_ms REAL;
+    ALTER TABLE results ADD COLUMN escalated INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE results ADD COLUMN grading_nanousd INTEGER DEFAULT 0;
+    CREATE TABLE migration_changes (
+        key INTEGER PRIMARY KEY,
+        at_ms INTEGER NOT NULL,
+        direction TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        slug TEXT NOT NULL,
+        checksum TEXT NOT NULL,
+        release_hash TEXT NOT NULL,
+        prompts TEXT NOT NULL,
+        verdict TEXT,
+        forced_by TEXT,
+        reason TEXT
+    ) STRICT;
+    CREATE TRIGGER migration_changes_stay BEFORE UPDATE ON migration_changes
+        BEGIN SELECT raise(ABORT, 'the history of migrations is append-only'); END;
+    CREATE TRIGGER migration_changes_last BEFORE DELETE ON migration_changes
+        BEGIN SELECT raise(ABORT, 'the history of migrations is append-only'); END;
+    CREATE TABLE verdicts (
+        key INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        at_ms INTEGER NOT NULL,
+        verdict TEXT NOT NULL,
+        baseline_hash TEXT NOT NULL,
+        candidate_hash TEXT NOT NULL,
+        gold_hash TEXT NOT NULL,
+        terms TEXT NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX verdicts_by_pair ON verdicts (baseline_hash, candidate_hash, gold_hash);
+    CREATE TABLE calibrations (
+        key INTEGER PRIMARY KEY,
+        judge TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX calibrations_by_judge ON calibrations (judge);
+    CREATE TABLE case_noise (
+        gold_set TEXT NOT NULL,
+        case_id TEXT NOT NULL,
+        first_seen_ms INTEGER NOT NULL,
+        last_seen_ms INTEGER NOT NULL,
+        runs INTEGER NOT NULL,
+        flipped_runs INTEGER NOT NULL,
+        quarantined_until_ms INTEGER,
+        reason TEXT,
+        PRIMARY KEY (gold_set, case_id)
+    ) STRICT, WITHOUT ROWID;
+    ",
 ];
 
 /// Schema of the cache database.
