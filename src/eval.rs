@@ -8,6 +8,7 @@ mod compare;
 mod compare_render;
 mod engine;
 pub mod grade;
+pub mod judge;
 mod outcome;
 mod plan;
 mod render;
@@ -15,12 +16,13 @@ mod runs;
 mod summary;
 
 pub use compare::{Comparison, compare};
-pub use engine::{Engine, Progress, Replay, Replayed};
+pub use engine::{Engine, OneAnswer, Progress, Replay, Replayed};
 pub use outcome::{CaseLine, Detail, EvalReport};
 pub use plan::{DryRun, Plan, RunDetails};
 pub use runs::{RunList, RunSummary, list_runs};
-pub use summary::summarize;
+pub use summary::{repro_command, summarize};
 
+use crate::domain::ContentHash;
 use crate::gold::{FilterError, GoldError};
 use crate::store::StoreError;
 
@@ -41,6 +43,10 @@ pub struct EvalOptions {
     pub use_cache: bool,
     /// Whether models' answers are replayed from a recording.
     pub replayed: bool,
+    /// Hash of the model that judges answers, its prompt and its votes.
+    pub judge: Option<ContentHash>,
+    /// Hash of the prices in force.
+    pub prices: Option<ContentHash>,
     /// Whether the floor and the ceiling are measured too.
     pub bounds: bool,
 }

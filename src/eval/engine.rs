@@ -4,11 +4,11 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::grade::{self, Grade, Graders};
+use super::grade::{self, Grade, Graders, Grading};
 use super::{EvalError, Plan};
 use crate::cost::BudgetBreach;
 use crate::domain::{
-    Answer, Clock, Hasher, IdSource, NanoUsd, PassageChoice, Question, RunId, TENANT_SHARED, TicketId, Usage,
+    Answer, Clock, Hasher, IdSource, NanoUsd, PassageChoice, Question, RunId, Step, TENANT_SHARED, TicketId, Usage,
 };
 use crate::gold::{Case, Grader};
 use crate::otlp::{Evaluation, record_evaluation};
@@ -43,6 +43,8 @@ pub struct Replay<'a> {
     pub resumed: bool,
     /// Spend at which no further case is begun; what was spent before a resume counts.
     pub max_cost: Option<NanoUsd>,
+    /// Begins no further case when so many have ended without an answer, and none with one: nobody is there to ask.
+    pub give_up_after: Option<u64>,
     /// Becomes true when a person wants it to stop.
     pub stop: watch::Receiver<bool>,
     /// Hears after every finished case.
@@ -113,6 +115,15 @@ pub struct Replayed {
     pub breach: Option<Box<BudgetBreach>>,
 }
 
+/// An answer that was asked for by itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OneAnswer {
+    /// Its score; `None` when a grader could not judge.
+    pub score: Option<f64>,
+    /// What it cost; `None` when unknown.
+    pub cost: Option<NanoUsd>,
+}
+
 /// One question to ask: a repeat of a case, or a bound of it.
 struct Task {
     case: Arc<Case>,
@@ -159,7 +170,10 @@ impl Engine {
                     status = RunStatus::Interrupted;
                     break 'cases;
                 }
-                if progress.breach.is_some() {
+                let nobody_answers = progress.errored == progress.done;
+                if progress.breach.is_some()
+                    || (nobody_answers && replay.give_up_after.is_some_and(|most| progress.errored >= most))
+                {
                     status = RunStatus::Stopped;
                     break 'cases;
                 }
@@ -190,6 +204,38 @@ impl Engine {
             status = RunStatus::Stopped;
         }
         Ok(Replayed { status, breach: progress.breach })
+    }
+
+    /// Asks one case once more and grades the answer, without storing a result: for evidence that is bought case by case.
+    ///
+    /// # Errors
+    /// When the store fails, or a budget has no room.
+    pub async fn ask_once(&self, case: &Case, graders: &[Grader], seed: u64) -> Result<OneAnswer, AssistantError> {
+        let question = Question {
+            ticket: self.ids.next::<TicketId>(&*self.clock),
+            tenant: TENANT_SHARED.to_owned(),
+            text: case.question.clone(),
+            use_cache: false,
+            passages: PassageChoice::Release,
+            seed,
+        };
+        match self.assistant.answer(&question).await {
+            Ok(answer) => {
+                let Grading { grades, cost_nanousd: judging, breach } =
+                    self.graders.grade(case, graders, &answer).await;
+                if let Some(breach) = breach {
+                    return Err(ProxyError::Budget(breach).into());
+                }
+                let cost = answer.cost_nanousd.zip(judging).map(|(answer, judging)| answer + judging);
+                Ok(OneAnswer { score: grade::case_score(&grades), cost })
+            }
+            // The assistant's own failure is a score of 0, as in a run.
+            Err(AssistantError::Output { spent, .. }) => Ok(OneAnswer { score: Some(0.0), cost: spent.cost_nanousd }),
+            Err(error) if error.is_the_assistants_own() => {
+                Ok(OneAnswer { score: Some(0.0), cost: Some(NanoUsd::ZERO) })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn count_stored(
@@ -232,14 +278,15 @@ impl Engine {
 
     async fn carry_out(&self, task: Task, run: RunId) -> Result<Finished, StoreError> {
         let outcome = self.assistant.answer(&task.question).await;
-        let breach = match &outcome {
+        let mut breach = match &outcome {
             Err(AssistantError::Proxy(ProxyError::Budget(breach))) => Some(breach.clone()),
             _ => None,
         };
         let mut result = match outcome {
             Ok(answer) => {
-                let grades = self.graders.grade(&task.case, &task.graders, &answer).await;
-                answered(&task, answer, grades)
+                let grading = self.graders.grade(&task.case, &task.graders, &answer).await;
+                breach = grading.breach;
+                CaseResult { grading_nanousd: grading.cost_nanousd, ..answered(&task, answer, grading.grades) }
             }
             Err(error) => match store_error(error) {
                 Ok(store) => return Err(store),
@@ -263,8 +310,9 @@ impl Engine {
         let (kind, status) = (result.kind, result.status);
         let (score, weight, cost) = (result.score, result.weight, result.cost_nanousd);
         let finished = Finished { kind, status, score, weight, cost, breach };
+        let grading = result.grading_nanousd;
         let cost = self.store.record_result(run, result).await?;
-        Ok(Finished { cost, ..finished })
+        Ok(Finished { cost: cost.zip(grading).map(|(answer, grading)| answer + grading), ..finished })
     }
 }
 
@@ -345,10 +393,17 @@ fn answered(task: &Task, answer: Answer, grades: Vec<Grade>) -> CaseResult {
         usage: answer.usage,
         calls: answer.calls,
         replayed: answer.replayed,
+        retrieve_ms: step_ms(&answer.trace, "retrieve"),
+        escalated: step_ms(&answer.trace, "large").is_some(),
         grades,
         error,
         ..unanswered(task)
     }
+}
+
+/// How long the step of this name took, when it was taken.
+fn step_ms(trace: &[Step], name: &str) -> Option<f64> {
+    trace.iter().find(|step| step.name == name).map(|step| step.duration_ms)
 }
 
 /// The assistant's own failure is a score of 0; a failure around it is no score at all.
@@ -400,5 +455,8 @@ fn unanswered(task: &Task) -> CaseResult {
         error: None,
         ticket: Some(question.ticket),
         replayed: false,
+        retrieve_ms: None,
+        escalated: false,
+        grading_nanousd: Some(NanoUsd::ZERO),
     }
 }

@@ -1,7 +1,8 @@
 //! Judging answers: every check of [`crate::gold::Check`], each giving a score in 0..=1.
 //!
-//! Checks against the expected answers (`exact`, `numeric`, `token_f1`, `rouge_l`, `bleu`, `similarity`) give a refusal 1
-//! when the case expects one and 0 when it does not, and an empty answer 0; `grounded` does the same with a refusal.
+//! Checks against the expected answers (`exact`, `numeric`, `token_f1`, `rouge_l`, `bleu`, `similarity`, `judge`) give a
+//! refusal 1 when the case expects one and 0 when it does not, and an empty answer 0; `grounded` does the same with a
+//! refusal.
 //! All other checks look at the answer as it is.
 
 mod bleu;
@@ -9,6 +10,7 @@ mod command;
 mod compiled;
 mod expected;
 mod grounded;
+mod judge;
 mod judgement;
 mod matching;
 mod numbers;
@@ -20,6 +22,7 @@ mod validate;
 
 pub use bleu::sentence_bleu;
 pub use grounded::{cites, grounded};
+pub use judge::{Judge, JudgeError, JudgeModel, JudgeParts, Judged, Ruling, judge_prompt};
 pub use retrieval::ranking_score;
 pub use rouge::rouge_l;
 pub use similarity::similarity;
@@ -27,14 +30,19 @@ pub use squad::token_f1;
 pub use validate::{CheckError, validate};
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Answer;
+use crate::cost::BudgetBreach;
+use crate::domain::{Answer, NanoUsd};
 use crate::gold::{Case, Check, Grader, RetrievalMetric};
 
 use compiled::Compiled;
 use judgement::Judgement;
+
+/// Grows whenever a grader judges otherwise than before, so that scores of two versions are not compared.
+pub const VERSION: u32 = 1;
 
 /// What one grader made of one answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -48,6 +56,17 @@ pub struct Grade {
     /// Why it is not 1, where there is more to say than the number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// What all graders made of one answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grading {
+    /// One grade for each grader, in their order.
+    pub grades: Vec<Grade>,
+    /// What a model's judging cost, which is no part of what the answer cost; `None` when unknown.
+    pub cost_nanousd: Option<NanoUsd>,
+    /// The budget that had no room for judging.
+    pub breach: Option<Box<BudgetBreach>>,
 }
 
 /// The score of a case: the mean of its grades by weight.
@@ -65,6 +84,7 @@ pub fn case_score(grades: &[Grade]) -> Option<f64> {
 /// Grades answers; keeps what is costly to make (regular expressions, JSON Schemas) from one case to the next.
 pub struct Graders {
     directory: PathBuf,
+    judge: Option<Arc<Judge>>,
     regexes: Compiled<regex::Regex>,
     schemas: Compiled<jsonschema::Validator>,
 }
@@ -72,24 +92,38 @@ pub struct Graders {
 impl Graders {
     /// Graders whose commands run in `directory`, the project's.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), regexes: Compiled::default(), schemas: Compiled::default() }
+        let (regexes, schemas) = (Compiled::default(), Compiled::default());
+        Self { directory: directory.into(), judge: None, regexes, schemas }
     }
 
-    /// One grade for each of `graders`, in their order.
+    /// The same with a model that judges for `judge` graders, which give no score without one.
+    #[must_use]
+    pub fn with_judge(self, judge: Option<Arc<Judge>>) -> Self {
+        Self { judge, ..self }
+    }
+
+    /// One grade for each of `graders`, in their order, and what they cost.
     ///
-    /// `graders` are those that hold for the case: its own, or its set's. Only `command` ever waits.
-    pub async fn grade(&self, case: &Case, graders: &[Grader], answer: &Answer) -> Vec<Grade> {
+    /// `graders` are those that hold for the case: its own, or its set's. Only `command` and `judge` ever wait.
+    pub async fn grade(&self, case: &Case, graders: &[Grader], answer: &Answer) -> Grading {
         let mut given = Vec::with_capacity(graders.len());
+        let (mut cost_nanousd, mut breach) = (Some(NanoUsd::ZERO), None);
         for Grader { check, weight } in graders {
             let judgement = match check {
                 Check::Command { command, timeout_ms } => {
                     command::judge(command, &self.directory, *timeout_ms, case, answer).await
                 }
+                Check::Judge { rubric, prompt } => {
+                    let judged = judge::judge(self.judge.as_deref(), case, rubric.as_deref(), prompt, answer).await;
+                    cost_nanousd = cost_nanousd.zip(judged.cost_nanousd).map(|(sum, more)| sum + more);
+                    breach = judged.breach.or(breach);
+                    judged.judgement
+                }
                 other => self.judge(other, case, answer),
             };
             given.push(judgement.into_grade(name(check), *weight));
         }
-        given
+        Grading { grades: given, cost_nanousd, breach }
     }
 
     fn judge(&self, check: &Check, case: &Case, answer: &Answer) -> Judgement {
@@ -123,10 +157,15 @@ impl Graders {
             Check::Refusal { expect } => matching::refusal(answer.refused, expect.unwrap_or(!case.is_answerable())),
             Check::MaxLatencyMs { limit } => matching::max_latency(answer, *limit),
             Check::MaxCost { limit_nanousd } => matching::max_cost(answer.cost_nanousd, *limit_nanousd),
-            Check::Command { .. } => Judgement::Unjudged("a command cannot be judged without running it".to_owned()),
+            Check::Command { .. } | Check::Judge { .. } => {
+                Judgement::Unjudged("what has to be waited for cannot be judged at once".to_owned())
+            }
         }
     }
 }
+
+/// The name of a model's grades.
+pub(super) const JUDGE: &str = "judge";
 
 fn name(check: &Check) -> String {
     let name = match check {
@@ -147,6 +186,7 @@ fn name(check: &Check) -> String {
         Check::Grounded { .. } => "grounded",
         Check::Refusal { .. } => "refusal",
         Check::Similarity {} => "similarity",
+        Check::Judge { .. } => JUDGE,
         Check::MaxLatencyMs { .. } => "max_latency_ms",
         Check::MaxCost { .. } => "max_cost",
         Check::Command { .. } => "command",

@@ -186,6 +186,8 @@ pub struct CostReport {
     pub per_success_nanousd: Option<NanoUsd>,
     /// What measuring floor and ceiling cost besides.
     pub bounds_nanousd: Option<NanoUsd>,
+    /// What a model's judging of the answers cost besides; it is no part of what an answer costs. `None` when unknown.
+    pub judging_nanousd: Option<NanoUsd>,
     /// Model calls.
     pub calls: u64,
     /// Tokens.

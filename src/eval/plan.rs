@@ -49,6 +49,15 @@ pub struct RunDetails {
     /// Whether models' answers were replayed from a recording, so that their latency is of another day.
     #[serde(default)]
     pub replayed: bool,
+    /// How answers are judged in this version of the program; the gold set says by which graders.
+    #[serde(default)]
+    pub graders: u32,
+    /// Hash of the model that judges answers, its prompt and its votes; `None` where no model judges.
+    #[serde(default)]
+    pub judge: Option<ContentHash>,
+    /// Hash of the prices in force.
+    #[serde(default)]
+    pub prices: Option<ContentHash>,
 }
 
 impl Plan {
@@ -79,6 +88,9 @@ impl Plan {
             knowledge,
             program: env!("CARGO_PKG_VERSION").to_owned(),
             replayed: options.replayed,
+            graders: super::grade::VERSION,
+            judge: options.judge.clone(),
+            prices: options.prices.clone(),
         };
         let everything = options.filters.is_empty();
         let selected = if everything { set.case_count } else { count(&set, &filter)? };
@@ -197,6 +209,8 @@ mod tests {
             seed: 0,
             use_cache: false,
             replayed: false,
+            judge: None,
+            prices: None,
             bounds: false,
         };
         let plan = Plan::new(set, &options, &release, ContentHash::of(b"")).unwrap();

@@ -150,7 +150,7 @@ impl EvalReport {
         let hash = |hash: &str| hash.get(..12).unwrap_or(hash).to_owned();
         let latency = |read: fn(&super::outcome::LatencyReport) -> f64| Cell::Ms(self.latency.as_ref().map(read));
         let repeats = if details.repeats > 1 { format!(", {} repeats", details.repeats) } else { String::new() };
-        vec![
+        let mut facts = vec![
             (
                 "gold set",
                 Cell::Text(format!("{} {} ({} cases{repeats})", self.gold_path, hash(&self.gold_hash), self.cases)),
@@ -196,7 +196,11 @@ impl EvalReport {
                 )),
             ),
             ("run", Cell::Code(format!("{} (seed {})", self.run, details.seed))),
-        ]
+        ];
+        if details.judge.is_some() {
+            facts.insert(facts.len() - 1, ("cost of judging", Cell::Money(self.cost.judging_nanousd)));
+        }
+        facts
     }
 
     fn answers(&self) -> String {

@@ -36,6 +36,15 @@ pub fn summarize(store: &Store, run: &RunRow, detail: Detail) -> Result<EvalRepo
     Ok(tally.finish(run, details))
 }
 
+/// The command that asks one case of a gold set again.
+pub fn repro_command(gold_path: &str, case: &str, seed: u64) -> String {
+    let quoted = |text: &str| {
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=@,+".contains(&byte));
+        if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    };
+    format!("tollgate eval {} --filter {} --seed {seed}", quoted(gold_path), quoted(&filter_for_id(case)))
+}
+
 /// The scores of floor and ceiling, and the cases they were measured on.
 #[derive(Default)]
 struct Bounds {
@@ -67,8 +76,8 @@ impl Bounds {
     }
 
     fn spent(&mut self, result: &CaseResult) {
-        self.cost += result.cost_nanousd.unwrap_or_default();
-        self.cost_unknown |= result.cost_nanousd.is_none();
+        self.cost += result.cost_nanousd.unwrap_or_default() + result.grading_nanousd.unwrap_or_default();
+        self.cost_unknown |= result.cost_nanousd.is_none() || result.grading_nanousd.is_none();
     }
 
     fn case(&mut self, case: &CaseSummary) {
@@ -111,6 +120,8 @@ struct Tally {
     unanswerable: RefusalCount,
     cost: NanoUsd,
     cost_unknown: bool,
+    /// What judging the answers cost; `None` when some of it is unknown.
+    judging: Option<NanoUsd>,
     calls: u64,
     tokens: Usage,
     paths: BTreeMap<AnswerPath, u64>,
@@ -142,6 +153,7 @@ impl Tally {
             unanswerable: RefusalCount::default(),
             cost: NanoUsd::ZERO,
             cost_unknown: false,
+            judging: Some(NanoUsd::ZERO),
             calls: 0,
             tokens: Usage::default(),
             paths: BTreeMap::new(),
@@ -159,6 +171,7 @@ impl Tally {
         self.succeeded += u64::from(result.score.is_some_and(|score| score >= self.pass_score));
         self.cost += result.cost_nanousd.unwrap_or_default();
         self.cost_unknown |= result.cost_nanousd.is_none();
+        self.judging = self.judging.zip(result.grading_nanousd).map(|(sum, more)| sum + more);
         self.calls += u64::from(result.calls);
         self.tokens += result.usage;
         if let Some(path) = result.path {
@@ -226,16 +239,7 @@ impl Tally {
             return;
         }
         let id = &case.first.case_id;
-        let quoted = |text: &str| {
-            let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=@,+".contains(&byte));
-            if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
-        };
-        let repro = format!(
-            "tollgate eval {} --filter {} --seed {}",
-            quoted(&self.gold_path),
-            quoted(&filter_for_id(id)),
-            self.seed
-        );
+        let repro = repro_command(&self.gold_path, id, self.seed);
         let error = case.error.clone().or_else(|| case.shown().error.clone());
         self.failing.push(FailingCase { case: id.clone(), score: case.score, error, repro });
     }
@@ -329,6 +333,7 @@ impl Tally {
                 per_case_nanousd: each(self.results),
                 per_success_nanousd: each(self.succeeded),
                 bounds_nanousd: self.bounds.as_ref().and_then(|bounds| (!bounds.cost_unknown).then_some(bounds.cost)),
+                judging_nanousd: self.judging,
                 calls: self.calls,
                 tokens: self.tokens,
             },

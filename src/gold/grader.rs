@@ -133,6 +133,15 @@ pub enum Check {
     },
     /// Lexical similarity to the best expected answer: cosine of word and character n-gram counts, 0..=1.
     Similarity {},
+    /// Share of the votes in which a model finds the answer at least as good as the expected one, in both orders.
+    Judge {
+        /// What matters for this case, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rubric: Option<String>,
+        /// The prompt that asks, with its version; one for all cases of a set.
+        #[serde(default = "judge_prompt")]
+        prompt: String,
+    },
     /// 1 when the answer took at most this long.
     MaxLatencyMs {
         /// The limit in milliseconds.
@@ -176,6 +185,10 @@ fn support() -> f64 {
     0.5
 }
 
+fn judge_prompt() -> String {
+    "judge@v1".to_owned()
+}
+
 fn command_timeout_ms() -> u64 {
     10_000
 }
@@ -190,6 +203,7 @@ mod tests {
             r#"{"type":"token_f1"}"#,
             r#"{"type":"exact","case_sensitive":true,"weight":2.0}"#,
             r#"{"type":"contains_all","values":["a","b"]}"#,
+            r#"{"type":"judge","rubric":"names the limit","prompt":"judge@v2","weight":0.5}"#,
         ] {
             let grader: Grader = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&grader).unwrap(), text);
@@ -204,6 +218,8 @@ mod tests {
             (serde_json::json!("tokne_f1"), false),
             (serde_json::json!({"type": "retrieval", "k": 3}), true),
             (serde_json::json!({"type": "contains_all", "values": "x", "weight": 2}), true),
+            (serde_json::json!("judge"), true),
+            (serde_json::json!({"type": "judge", "model": "openai/gpt-4.1"}), false),
             (serde_json::json!({"type": "token_f1", "weight": -1}), false),
             (serde_json::json!({"type": "token_f1", "wieght": 1}), false),
         ] {

@@ -38,6 +38,7 @@ const KINDS: &[Kind] = &[
     kind("grounded", &[], &["support"]),
     kind("refusal", &[], &["expect"]),
     kind("similarity", &[], &[]),
+    kind("judge", &[], &["rubric", "prompt"]),
     kind("max_latency_ms", &["limit"], &[]),
     kind("max_cost", &["limit_nanousd"], &[]),
     kind("command", &["command"], &["timeout_ms"]),
@@ -132,12 +133,26 @@ fn out_of_range(check: &Check) -> Option<Fault> {
         Check::MaxCost { limit_nanousd } if *limit_nanousd < 0 => {
             Some(fault("limit_nanousd", "must be at least 0 nano-dollars"))
         }
+        Check::Judge { rubric: Some(rubric), .. } if rubric.trim().is_empty() => {
+            Some(fault("rubric", "must not be blank; leave it out where nothing special matters"))
+        }
+        Check::Judge { prompt, .. } if !is_prompt_version(prompt) => {
+            Some(fault("prompt", "must be a prompt with its version, such as judge@v1"))
+        }
         Check::Command { command, .. } if command.first().is_none_or(|program| program.trim().is_empty()) => {
             Some(fault("command", "must name a program"))
         }
         Check::Command { timeout_ms: 0, .. } => Some(fault("timeout_ms", "must be at least 1")),
         _ => None,
     }
+}
+
+/// Whether it is `NAME@vN`, with N from 1 on.
+fn is_prompt_version(text: &str) -> bool {
+    let version = text.rsplit_once("@v").filter(|(name, _)| !name.is_empty()).map(|(_, version)| version);
+    version.is_some_and(|version| {
+        version.bytes().all(|byte| byte.is_ascii_digit()) && version.parse::<u32>().is_ok() && !version.starts_with('0')
+    })
 }
 
 fn at_least_zero(number: f64) -> bool {
@@ -161,7 +176,8 @@ mod tests {
         let samples =
             json!({"values": ["x"], "pattern": "x", "schema": {}, "limit": 1, "limit_nanousd": 1, "command": "x"});
         let optional = json!({"case_sensitive": true, "value": 1.5, "tolerance": 0, "relative": 0, "metric": "ndcg",
-            "k": 3, "support": 0.7, "expect": true, "timeout_ms": 5});
+            "k": 3, "support": 0.7, "expect": true, "timeout_ms": 5,
+            "rubric": "names the limit", "prompt": "judge@v2"});
         for kind in KINDS {
             let mut settings = json!({"type": kind.name});
             for key in kind.needs {
@@ -205,6 +221,9 @@ mod tests {
             (json!({"type": "contains_any", "values": ""}), "values"),
             (json!({"type": "numeric", "tolerance": -0.1}), "tolerance"),
             (json!({"type": "command", "command": []}), "command"),
+            (json!({"type": "judge", "rubric": " "}), "rubric"),
+            (json!({"type": "judge", "prompt": "judge"}), "prompt"),
+            (json!({"type": "judge", "prompt": "judge@v0"}), "prompt"),
         ] {
             assert_eq!(one_fault(&grader).field.as_deref(), Some(field), "{grader}");
         }

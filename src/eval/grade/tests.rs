@@ -42,7 +42,7 @@ fn refusal() -> Answer {
 
 async fn grade(check: Check, case: &Case, answer: &Answer) -> Grade {
     let graders = [Grader { check, weight: 2.0 }];
-    Graders::new(".").grade(case, &graders, answer).await.remove(0)
+    Graders::new(".").grade(case, &graders, answer).await.grades.remove(0)
 }
 
 async fn score(check: Check, case: &Case, answer: &Answer) -> Option<f64> {

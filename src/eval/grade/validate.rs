@@ -90,7 +90,9 @@ pub fn validate(check: &Check) -> Result<(), CheckError> {
         | Check::Cites {}
         | Check::Grounded { .. }
         | Check::Refusal { .. }
-        | Check::Similarity {} => Ok(()),
+        | Check::Similarity {}
+        // Blank rubrics and prompts without a version are refused where a set is read.
+        | Check::Judge { .. } => Ok(()),
     }
 }
 
