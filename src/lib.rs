@@ -9,6 +9,7 @@ pub mod config;
 pub mod cost;
 pub mod domain;
 pub mod eval;
+pub mod gate;
 pub mod gold;
 pub mod kb;
 pub mod mock_provider;

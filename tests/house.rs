@@ -24,6 +24,8 @@ const LEVELS: &[(&str, u32)] = &[
     ("proxy", 3),
     ("pipeline", 4),
     ("eval", 5),
+    ("gate", 6),
+    ("tune", 7),
     ("cli", 9),
 ];
 
