@@ -11,14 +11,18 @@ mod completions;
 mod cost;
 mod doctor;
 mod eval;
+mod evaluate;
 mod failure;
+mod gate;
 mod gold;
 mod init;
+mod judge;
 mod kb;
 mod ledger;
 mod logging;
 mod man;
 mod margin;
+mod migrate;
 mod mock_provider;
 mod model_args;
 mod output;
@@ -107,6 +111,9 @@ enum Command {
     #[command(subcommand)]
     Runs(runs::RunsCommand),
     Compare(compare::CompareArgs),
+    Gate(gate::GateArgs),
+    #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
     #[command(subcommand)]
     Cost(cost::CostCommand),
     #[command(subcommand)]
@@ -117,6 +124,8 @@ enum Command {
     Reprice(reprice::RepriceArgs),
     #[command(subcommand)]
     Gold(gold::GoldCommand),
+    #[command(subcommand)]
+    Judge(judge::JudgeCommand),
     #[command(subcommand)]
     Prices(prices::PricesCommand),
     MockProvider(mock_provider::MockProviderArgs),
@@ -181,6 +190,9 @@ fn run(cli: Cli, output: &Output) -> Result<Code, Failure> {
         Command::Eval(args) => app::with(global, output, async |app| eval::run(&args, app, output).await),
         Command::Runs(command) => app::with(global, output, async |app| runs::run(command, app, output).await),
         Command::Compare(args) => app::with(global, output, async |app| compare::run(&args, app, output)),
+        Command::Gate(args) => app::with(global, output, async |app| gate::run(args, app, output).await),
+        Command::Migrate(command) => app::with(global, output, async |app| migrate::run(command, app, output).await),
+        Command::Judge(command) => app::with(global, output, async |app| judge::run(command, app, output).await),
         Command::Cost(command) => app::with(global, output, async |app| cost::run(command, app, output).await),
         Command::Budget(command) => app::with(global, output, async |app| budget::run(command, app, output).await),
         Command::Margin(args) => app::with(global, output, async |app| margin::run(&args, app, output)),

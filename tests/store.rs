@@ -35,7 +35,7 @@ fn a_store_of_a_newer_version_is_not_touched() {
         --- stdout
 
         --- stderr
-        error: the store PROJECT/.tollgate/tollgate.db has schema 99, but this tollgate knows only up to 3
+        error: the store PROJECT/.tollgate/tollgate.db has schema 99, but this tollgate knows only up to 4
         hint: use the tollgate that wrote it, or set `store.path` to another file
         "); }
     }

@@ -1,5 +1,5 @@
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::failure::{Code, Failure};
@@ -8,11 +8,15 @@ use super::output::Output;
 use super::{Global, logging};
 use crate::config::{self, Config};
 use crate::cost::{Alert, Ledger, Rules, Watch};
-use crate::domain::{Clock, IdSource, SystemClock, TENANT_SHARED, TicketId};
+use crate::domain::{Clock, ContentHash, Hasher, IdSource, SystemClock, TENANT_SHARED, TicketId};
+use crate::eval::grade::Judge;
 use crate::kb::{KnowledgeBase, SyncReport};
 use crate::pipeline::{Local, Parts};
 use crate::prices::PriceBook;
-use crate::prompts::{CompiledPrompt, Library, MIGRATIONS_DIRECTORY, Release};
+use crate::prompts::{
+    CompiledPrompt, Library, MIGRATIONS_DIRECTORY, Migration, PromptError, Release, applied, live_release,
+    read_migrations, verify,
+};
 use crate::proxy::{self, CallContext, Proxy, Recording, RoutedEmbedder};
 use crate::store::{Store, StoreError};
 
@@ -30,13 +34,25 @@ pub(super) struct App {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<IdSource>,
     pub(super) rules: Arc<Rules>,
+    // One for all releases that a command asks, so that a recording keeps its order.
+    proxy: OnceLock<Arc<Proxy>>,
 }
 
-/// The assistant of the project's release, ready to be asked.
+/// A release with the prompts that it is made of.
+pub(super) struct Pinned {
+    /// How it was asked for: `work`, `live`, a number, `git:REF`.
+    pub(super) name: String,
+    pub(super) release: Release,
+    pub(super) library: Library,
+}
+
+/// The assistant of a release, ready to be asked.
 pub(super) struct Ready {
     pub(super) assistant: Local,
     pub(super) release: Arc<Release>,
     pub(super) proxy: Arc<Proxy>,
+    /// The model that judges answers, where a gold set asks for one.
+    pub(super) judge: Option<Arc<Judge>>,
 }
 
 /// Reads the project, if there is one: none was named and none is at or above the current directory.
@@ -80,7 +96,7 @@ pub(super) fn with(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let watch = Watch::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&rules))
         .map_err(|error| Failure::usage(error.to_string(), "see `[alerts]` in tollgate.toml"))?;
-    let app = App { config, store, clock, ids: Arc::new(IdSource::from_system()), rules };
+    let app = App { config, store, clock, ids: Arc::new(IdSource::from_system()), rules, proxy: OnceLock::new() };
     let done = runtime.block_on(watched(&watch, output, command(&app)));
     // What waits is sent before the command ends; a collector that is not there changes nothing but the log.
     drop(export);
@@ -129,7 +145,7 @@ pub(super) fn prompts_directory(config: &Config) -> PathBuf {
 pub(super) fn release(config: &Config) -> Result<(Release, CompiledPrompt), Failure> {
     let directory = prompts_directory(config);
     let library = Library::open(&directory)?;
-    let migrations = crate::prompts::read_migrations(&directory.join(MIGRATIONS_DIRECTORY))?;
+    let migrations = read_migrations(&directory.join(MIGRATIONS_DIRECTORY))?;
     let release = Release::fold(&migrations, &library)?;
     let prompt = release.compile(ANSWER_PROMPT, &library)?;
     Ok((release, prompt))
@@ -222,17 +238,66 @@ impl App {
         Ok(Proxy::new(parts))
     }
 
-    /// The assistant of the release on disk, with its knowledge base brought up to date.
+    /// The release that `choice` names.
+    ///
+    /// `work` is the fold of all migrations on disk, `live` that of the applied ones, a number that of the migrations up to
+    /// it, and `git:REF` what that revision has on disk.
+    pub(super) fn pinned(&self, choice: &str) -> Result<Pinned, Failure> {
+        let name = choice.to_owned();
+        if let Some(reference) = choice.strip_prefix("git:") {
+            let cache = self.store.directory().join("revisions");
+            let revision = crate::prompts::checkout(&self.config.root, reference, &cache)?;
+            let library = Library::open(&revision.directory)?;
+            let migrations = read_migrations(&revision.directory.join(MIGRATIONS_DIRECTORY))?;
+            return Ok(Pinned { name, release: Release::fold(&migrations, &library)?, library });
+        }
+        let library = Library::open(&prompts_directory(&self.config))?;
+        let migrations = self.migrations()?;
+        let applied = applied(&self.store.migration_changes()?);
+        let changed = verify(&applied, &migrations, &library);
+        if !changed.is_empty() {
+            return Err(PromptError::Invalid { problems: changed }.into());
+        }
+        let release = match choice {
+            "work" => Release::fold(&migrations, &library)?,
+            "live" => live_release(&applied, &migrations, &library)?.ok_or_else(|| {
+                let hint = "`tollgate migrate up` applies the migrations; `work` names the release on disk";
+                Failure::usage("there is no live release: no migration was ever applied", hint)
+            })?,
+            number => {
+                let Some(upto) = number.parse().ok().and_then(|number: usize| migrations.get(..number)) else {
+                    let hint = format!("name work, live, git:REF, or a migration's number, 0 to {}", migrations.len());
+                    return Err(Failure::usage(format!("`{choice}` names no release"), hint));
+                };
+                Release::fold(upto, &library)?
+            }
+        };
+        Ok(Pinned { name, release, library })
+    }
+
+    /// The release that answers tickets: the live one, or in a project in which none was ever applied, that on disk.
+    pub(super) fn answering(&self) -> Result<Pinned, Failure> {
+        let ever = applied(&self.store.migration_changes()?).ever;
+        self.pinned(if ever { "live" } else { "work" })
+    }
+
+    /// All migrations on disk.
+    pub(super) fn migrations(&self) -> Result<Vec<Migration>, Failure> {
+        Ok(read_migrations(&prompts_directory(&self.config).join(MIGRATIONS_DIRECTORY))?)
+    }
+
+    /// The assistant of `pinned`, with the knowledge base brought up to date.
     pub(super) async fn ready(
         &self,
+        pinned: &Pinned,
         endpoint: &'static str,
         models: &ModelArgs,
         output: &Output,
     ) -> Result<Ready, Failure> {
-        let (release, prompt) = release(&self.config)?;
-        let release = Arc::new(release);
+        let prompt = pinned.release.compile(ANSWER_PROMPT, &pinned.library)?;
+        let release = Arc::new(pinned.release.clone());
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
-        let proxy = Arc::new(self.proxy(models.recording()?)?);
+        let proxy = self.shared_proxy(models)?;
         for model in [&release.stages.small, &release.stages.large].into_iter().flatten() {
             proxy.check(model)?;
         }
@@ -252,7 +317,28 @@ impl App {
             approved_cost: models.max_request_cost,
             evaluates: endpoint == "eval",
         };
-        Ok(Ready { assistant: Local::new(parts), release, proxy })
+        Ok(Ready { assistant: Local::new(parts), release, proxy, judge: None })
+    }
+
+    /// The way to the configured models, the same one throughout a command.
+    pub(super) fn shared_proxy(&self, models: &ModelArgs) -> Result<Arc<Proxy>, Failure> {
+        if let Some(proxy) = self.proxy.get() {
+            return Ok(Arc::clone(proxy));
+        }
+        let proxy = Arc::new(self.proxy(models.recording()?)?);
+        Ok(Arc::clone(self.proxy.get_or_init(|| proxy)))
+    }
+
+    /// Hash of everything that prices depend on: the price book and the prices in the configuration.
+    pub(super) fn prices_hash(&self) -> Result<ContentHash, Failure> {
+        let mut hasher = Hasher::default();
+        hasher.field(price_book(&self.config)?.hash.as_str());
+        for (name, provider) in &self.config.providers {
+            for (model, settings) in &provider.models {
+                hasher.field(name).field(model).field(format!("{settings:?}"));
+            }
+        }
+        Ok(hasher.finish())
     }
 }
 

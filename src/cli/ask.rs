@@ -32,6 +32,10 @@ pub(super) struct AskArgs {
     /// Neither read nor fill the answer cache
     #[arg(long)]
     no_cache: bool,
+    /// Which release answers: live, work, a migration's number, or git:REF [default: live, or work before any migration is
+    /// applied]
+    #[arg(long, value_name = "RELEASE")]
+    release: Option<String>,
     /// Makes sampling repeatable where the model supports it
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -42,7 +46,11 @@ pub(super) struct AskArgs {
 pub(super) async fn run(args: &AskArgs, app: &App, output: &Output) -> Result<Code, Failure> {
     output.accepts(&[Format::Human, Format::Json, Format::Markdown, Format::Html])?;
     let text = if args.question == "-" { read_stdin()? } else { args.question.clone() };
-    let ready = app.ready("ask", &args.models, output).await?;
+    let pinned = match &args.release {
+        Some(choice) => app.pinned(choice)?,
+        None => app.answering()?,
+    };
+    let ready = app.ready(&pinned, "ask", &args.models, output).await?;
     let question = Question {
         ticket: app.ids.next::<TicketId>(&*app.clock),
         tenant: args.tenant.clone(),

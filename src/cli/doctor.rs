@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::domain::{Clock, Severity, SystemClock};
 use crate::gold::{GoldSet, LockState};
 use crate::kb::{IndexError, SearchIndex};
-use crate::prompts::{Library, Release};
+use crate::prompts::{Library, MIGRATIONS_DIRECTORY, Release, applied, read_migrations, verify};
 use crate::proxy::{CandidateInfo, Candidates};
 use crate::report::{Cell, Column, Document, Render, Status, Table};
 use crate::store::Store;
@@ -55,6 +55,9 @@ pub(super) fn run(_: &DoctorArgs, global: &Global, output: &Output) -> Result<Co
     diagnosis.add("project", Level::Ok, format!("`{}` in {}", config.name, config.root.display()), None);
     diagnosis.prompts(&config);
     let store = diagnosis.store(&config);
+    if let Some(store) = &store {
+        diagnosis.migrations(&config, store);
+    }
     diagnosis.knowledge(&config, store.as_ref());
     diagnosis.gold_set(&config, store.as_ref());
     let broken = diagnosis.findings.iter().any(|finding| finding.level == Level::Error);
@@ -151,6 +154,29 @@ impl Diagnosis {
                 self.failure("store", error.into());
                 None
             }
+        }
+    }
+
+    /// What is applied; a project that has applied nothing answers with what is on disk, and has nothing to be told.
+    fn migrations(&mut self, config: &Config, store: &Store) {
+        let directory = prompts_directory(config);
+        let found = Library::open(&directory).map_err(Failure::from).and_then(|library| {
+            let on_disk = read_migrations(&directory.join(MIGRATIONS_DIRECTORY))?;
+            Ok((applied(&store.migration_changes()?), on_disk, library))
+        });
+        match found {
+            Ok((applied, on_disk, library)) if applied.ever => {
+                if let Some(problem) = verify(&applied, &on_disk, &library).into_iter().next() {
+                    let hint = problem.hint.clone();
+                    return self.add("migrations", Level::Error, problem.message, hint.as_deref());
+                }
+                let live = applied.number();
+                let pending = on_disk.iter().filter(|migration| migration.number > live).count();
+                let hint = (pending > 0).then_some("`tollgate migrate up` applies what clears its gate");
+                self.add("migrations", Level::Ok, format!("release {live} is live, {pending} pending"), hint);
+            }
+            // What is wrong with the files is said above.
+            Ok(_) | Err(_) => {}
         }
     }
 

@@ -1,20 +1,17 @@
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use super::app::{App, Ready};
+use super::evaluate::{self, Limits};
 use super::failure::{Code, Failure};
 use super::model_args::{ModelArgs, parse_dollars};
 use super::output::Output;
-use super::progress::EvalBar;
 use super::run_lock::RunLock;
 use crate::config::Bounds;
-use crate::domain::{NanoUsd, RunId, rfc3339};
-use crate::eval::grade::{Graders, validate};
-use crate::eval::{self, Detail, DryRun, Engine, EvalOptions, EvalReport, Plan, Replay, Replayed, RunDetails};
+use crate::domain::{ContentHash, NanoUsd, rfc3339};
+use crate::eval::grade::validate;
+use crate::eval::{self, Detail, DryRun, EvalError, EvalOptions, EvalReport, Plan, RunDetails};
 use crate::gold::{self, Check, GoldSet};
 use crate::report::Format;
 use crate::store::{RunRow, RunStatus};
@@ -31,6 +28,9 @@ use crate::store::{RunRow, RunStatus};
 pub(super) struct EvalArgs {
     /// The gold set [default: `eval.gold_set` of tollgate.toml]
     gold_set: Option<PathBuf>,
+    /// Which release is evaluated: work (all migrations on disk), live (the applied ones), a migration's number, or git:REF
+    #[arg(long, value_name = "RELEASE", default_value = "work")]
+    release: String,
     /// Only cases that meet all of these: tag:T, tag:A,B (one of them), -tag:T, id:GLOB, -id:GLOB
     #[arg(long, value_name = "CONDITION", allow_hyphen_values = true)]
     filter: Vec<String>,
@@ -89,7 +89,7 @@ impl From<BoundsArg> for Bounds {
     }
 }
 
-fn parse_score(text: &str) -> Result<f64, String> {
+pub(super) fn parse_score(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|score| (0.0..=1.0).contains(score)).ok_or_else(|| "write a score from 0 to 1".to_owned())
 }
 
@@ -106,7 +106,8 @@ pub(super) async fn run(args: &EvalArgs, app: &App, output: &Output) -> Result<C
         return report(args, app, output, run);
     }
     let set = open_set(args, app, stored.as_ref())?;
-    let ready = app.ready("eval", &args.models, output).await?;
+    let pinned = app.pinned(&args.release)?;
+    let ready = super::judge::ready(app, &pinned, &set, &args.models, output).await?;
     let knowledge = app.store.knowledge_version(None)?;
     let mut plan = match &stored {
         Some(run) => Plan::resume(set, run, &ready.release, &knowledge)?,
@@ -120,6 +121,12 @@ pub(super) async fn run(args: &EvalArgs, app: &App, output: &Output) -> Result<C
         };
         return Err(Failure::usage(format!("the run that is to be resumed {what}"), hint));
     }
+    let judge = ready.judge.as_ref().map(|judge| judge.hash());
+    if plan.details.judge.as_ref() != judge {
+        let short = |judge: Option<&ContentHash>| judge.map_or("none", ContentHash::short).to_owned();
+        let (stored, now) = (short(plan.details.judge.as_ref()), short(judge));
+        return Err(EvalError::CannotResume { what: "judge (model, prompt, votes)", stored, now }.into());
+    }
     if let Some(concurrency) = args.concurrency {
         plan.details.concurrency = concurrency as usize;
     }
@@ -129,10 +136,11 @@ pub(super) async fn run(args: &EvalArgs, app: &App, output: &Output) -> Result<C
     }
     let (run, lock) = match stored {
         Some(run) => (run, resumed_lock),
-        None => start(app, &plan, &ready).await?,
+        None => evaluate::start(app, &plan, &ready).await?,
     };
     let resumed = args.resume.is_some();
-    let ended = replay(args, app, output, ready, &plan, run.id, resumed).await?;
+    let limits = Limits { max_cost: args.max_cost, give_up_after: None };
+    let ended = evaluate::replay(app, output, ready, &plan, run.id, resumed, limits).await?;
     let status = ended.status;
     let finished_at = (status == RunStatus::Complete).then(|| rfc3339(app.clock.now()));
     app.store.end_run(run.id, status, finished_at.clone()).await?;
@@ -193,6 +201,8 @@ fn options(args: &EvalArgs, app: &App, ready: &Ready) -> Result<EvalOptions, Fai
         offline &= ready.proxy.is_offline(model)?;
     }
     Ok(EvalOptions {
+        judge: ready.judge.as_ref().map(|judge| judge.hash().clone()),
+        prices: Some(app.prices_hash()?),
         filters: args.filter.clone(),
         limit: args.limit,
         repeats: args.repeats,
@@ -207,67 +217,6 @@ fn options(args: &EvalArgs, app: &App, ready: &Ready) -> Result<EvalOptions, Fai
                 Bounds::Never => false,
             },
     })
-}
-
-async fn start(app: &App, plan: &Plan, ready: &Ready) -> Result<(RunRow, Option<RunLock>), Failure> {
-    // Inside the project by its place there, outside it by its full path: either way `--resume` finds it from anywhere.
-    let full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let (path, root) = (full(&plan.set.path), full(&app.config.root));
-    let path = path.strip_prefix(&root).unwrap_or(&path);
-    let run = RunRow {
-        id: app.ids.next::<RunId>(&*app.clock),
-        status: RunStatus::Running,
-        started_at: rfc3339(app.clock.now()),
-        finished_at: None,
-        gold_set: plan.set.name.clone(),
-        gold_path: path.display().to_string(),
-        gold_hash: plan.set.hash.clone(),
-        release_number: ready.release.number,
-        release_hash: ready.release.hash.clone(),
-        planned: plan.planned(),
-        details: serde_json::to_string(&plan.details)
-            .map_err(|error| Failure::could_not_run(format!("the run's settings cannot be stored: {error}")))?,
-    };
-    let lock = RunLock::take(&app.store, run.id)?;
-    app.store.start_run(run.clone()).await?;
-    Ok((run, lock))
-}
-
-async fn replay(
-    args: &EvalArgs,
-    app: &App,
-    output: &Output,
-    ready: Ready,
-    plan: &Plan,
-    run: RunId,
-    resumed: bool,
-) -> Result<Replayed, Failure> {
-    let engine = Arc::new(Engine {
-        assistant: Arc::new(ready.assistant),
-        graders: Arc::new(Graders::new(&app.config.root)),
-        store: Arc::clone(&app.store),
-        clock: Arc::clone(&app.clock),
-        ids: Arc::clone(&app.ids),
-        redactor: Arc::clone(ready.proxy.redactor()),
-    });
-    let (stopper, stop) = watch::channel(false);
-    let mut watcher = JoinSet::new();
-    watcher.spawn(async move {
-        super::signals::stopped().await;
-        let _ = stopper.send(true);
-        // Kept alive so that nobody takes a dropped sender for a wish to stop.
-        std::future::pending::<()>().await;
-    });
-    let bar = EvalBar::new(output);
-    let progress = |progress: &eval::Progress| bar.show(progress);
-    let replay = Replay { plan, run, resumed, max_cost: args.max_cost, stop, progress: &progress };
-    let status = engine.replay(replay).await;
-    bar.finish();
-    watcher.shutdown().await;
-    if status.is_err() {
-        output.note(&format!("what was finished is stored; continue with `tollgate eval --resume {run}`"));
-    }
-    Ok(status?)
 }
 
 fn report(args: &EvalArgs, app: &App, output: &Output, run: &RunRow) -> Result<Code, Failure> {

@@ -3,11 +3,12 @@ use std::process::ExitCode;
 use crate::config::ConfigError;
 use crate::cost::{BudgetBreach, ExportError};
 use crate::eval::EvalError;
+use crate::gate::GateError;
 use crate::gold::{GoldError, ImportError};
 use crate::kb::KbError;
 use crate::pipeline::AssistantError;
 use crate::prices::PriceBookError;
-use crate::prompts::PromptError;
+use crate::prompts::{PromptError, RevisionError};
 use crate::providers::ProviderError;
 use crate::proxy::ProxyError;
 use crate::report::ReportError;
@@ -95,6 +96,19 @@ impl From<PromptError> for Failure {
     fn from(error: PromptError) -> Self {
         let hint = error.hint();
         Self::with(Code::Usage, &error, hint)
+    }
+}
+
+impl From<RevisionError> for Failure {
+    fn from(error: RevisionError) -> Self {
+        let hint = error.hint();
+        let code = match error {
+            RevisionError::GitMissing { .. } | RevisionError::Failed { .. } | RevisionError::Unwritable { .. } => {
+                Code::CouldNotRun
+            }
+            _ => Code::Usage,
+        };
+        Self::with(code, &error, hint)
     }
 }
 
@@ -241,6 +255,19 @@ impl From<EvalError> for Failure {
             EvalError::Store(store) => store.into(),
             EvalError::Gold(gold) => gold.into(),
             EvalError::Details { .. } => Self::with(Code::CouldNotRun, &error, None),
+            other => {
+                let hint = other.hint();
+                Self::with(Code::Usage, &other, hint)
+            }
+        }
+    }
+}
+
+impl From<GateError> for Failure {
+    fn from(error: GateError) -> Self {
+        match error {
+            GateError::Store(store) => store.into(),
+            GateError::Eval(eval) => eval.into(),
             other => {
                 let hint = other.hint();
                 Self::with(Code::Usage, &other, hint)

@@ -30,6 +30,7 @@ const FILES: &[(&str, &str)] = &[
     ("docs/returns.md", include_str!("starter/docs/returns.md")),
     ("docs/shipping.md", include_str!("starter/docs/shipping.md")),
     ("prompts/answer/v1.toml", include_str!("../../prompts/answer/v1.toml")),
+    ("prompts/judge/v1.toml", include_str!("../../prompts/judge/v1.toml")),
     ("prompts/migrations/0001_initial.toml", include_str!("../../prompts/migrations/0001_initial.toml")),
     ("gold_sets/starter.jsonl", include_str!("starter/gold_set.jsonl")),
     (".gitignore", ".tollgate/\n"),

@@ -8,7 +8,7 @@ use crate::eval::Progress;
 use crate::kb::{KnowledgeBase, SyncReport, VectorReport};
 
 /// A bar on stderr, or nothing where nobody would see it.
-fn bar(output: &Output, template: &str) -> ProgressBar {
+pub(super) fn bar(output: &Output, template: &str) -> ProgressBar {
     let target =
         if output.shows_progress() { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(None, target);

@@ -41,6 +41,7 @@ macro_rules! published {
 const PUBLISHED: &[Published] = published![
     "alerts" v 1, super::budget::AlertList, "tollgate budget alerts";
     "answer" v 1, super::ask::AskOutcome, "tollgate ask";
+    "baseline" v 1, crate::gate::BlessedBaseline, "tollgate gate bless";
     "budget_problem", crate::cost::BudgetProblem, "what a caller gets whom a budget refuses";
     "budgets" v 1, crate::cost::BudgetReport, "tollgate budget show, set, reset";
     "comparison" v 1, crate::eval::Comparison, "tollgate compare";
@@ -50,17 +51,24 @@ const PUBLISHED: &[Published] = published![
     "drift_report" v 1, crate::cost::DriftReport, "tollgate cost drift";
     "eval_dry_run" v 1, crate::eval::DryRun, "tollgate eval --dry-run";
     "eval_report" v 1, crate::eval::EvalReport, "tollgate eval, runs show";
+    "flaky_cases" v 1, crate::gate::NoiseList, "tollgate gate flaky";
     "forecast_report" v 1, crate::cost::ForecastReport, "tollgate cost forecast";
+    "gate_aa" v 1, crate::gate::AaReport, "tollgate gate aa";
+    "gate_report" v 1, crate::gate::GateReport, "tollgate gate, gate show";
     "gold_check" v 1, super::gold::CheckOutcome, "tollgate gold check";
     "gold_import" v 1, super::gold::ImportOutcome, "tollgate gold import";
     "gold_lock" v 1, super::gold::Locked, "tollgate gold lock";
     "init" v 1, super::init::Scaffolded, "tollgate init";
+    "judge_calibration" v 1, crate::eval::judge::CalibrationReport, "tollgate judge calibrate";
     "kb_ingest" v 1, crate::kb::SyncReport, "tollgate kb ingest";
     "kb_removed" v 1, super::kb::Removed, "tollgate kb remove";
     "kb_search" v 1, super::kb::SearchOutcome, "tollgate kb search";
     "kb_status" v 1, super::kb::KbStatus, "tollgate kb status";
     "ledger_check" v 1, crate::cost::LedgerReport, "tollgate ledger verify";
     "margin_report" v 1, crate::cost::MarginReport, "tollgate margin";
+    "migration_change" v 1, super::migrate::MigrationsChanged, "tollgate migrate up, down";
+    "migration_new" v 1, super::migrate::WrittenMigration, "tollgate migrate new";
+    "migration_status" v 1, super::migrate::MigrationStatus, "tollgate migrate status";
     "mock_provider" v 1, super::mock_provider::Listening, "tollgate mock-provider";
     "price_check" v 1, super::prices::PriceCheck, "tollgate prices check";
     "price_import" v 1, super::prices::PriceImport, "tollgate prices import";

@@ -194,7 +194,12 @@ impl Project {
             ),
         );
         project.write("prompts/answer/v2.toml", PROMPT);
-        project.migrate(2, "\"prompts.answer\" = 2\n\"stages.small\" = \"echo/any\"\n\"stages.large\" = \"\"\n\"retrieval.mode\" = \"off\"\n");
+        // Its prompt promises less than the first version.
+        project.write(
+            "prompts/migrations/0002_test.toml",
+            "description = \"For a test\"\nbreaking = \"only an answer is promised\"\n\n[set]\n\"prompts.answer\" = 2\n\
+             \"stages.small\" = \"echo/any\"\n\"stages.large\" = \"\"\n\"retrieval.mode\" = \"off\"\n",
+        );
         project
     }
 
