@@ -19,6 +19,7 @@ mod init;
 mod judge;
 mod kb;
 mod ledger;
+mod lift;
 mod logging;
 mod man;
 mod margin;
@@ -35,6 +36,7 @@ mod runs;
 mod schema;
 mod signals;
 mod spend_args;
+mod tune;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -111,9 +113,13 @@ enum Command {
     #[command(subcommand)]
     Runs(runs::RunsCommand),
     Compare(compare::CompareArgs),
-    Gate(gate::GateArgs),
+    Gate(Box<gate::GateArgs>),
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    #[command(subcommand)]
+    Lift(lift::LiftCommand),
+    #[command(subcommand)]
+    Tune(tune::TuneCommand),
     #[command(subcommand)]
     Cost(cost::CostCommand),
     #[command(subcommand)]
@@ -190,9 +196,11 @@ fn run(cli: Cli, output: &Output) -> Result<Code, Failure> {
         Command::Eval(args) => app::with(global, output, async |app| eval::run(&args, app, output).await),
         Command::Runs(command) => app::with(global, output, async |app| runs::run(command, app, output).await),
         Command::Compare(args) => app::with(global, output, async |app| compare::run(&args, app, output)),
-        Command::Gate(args) => app::with(global, output, async |app| gate::run(args, app, output).await),
+        Command::Gate(args) => app::with(global, output, async |app| gate::run(*args, app, output).await),
         Command::Migrate(command) => app::with(global, output, async |app| migrate::run(command, app, output).await),
         Command::Judge(command) => app::with(global, output, async |app| judge::run(command, app, output).await),
+        Command::Lift(command) => app::with(global, output, async |app| lift::run(command, app, output).await),
+        Command::Tune(command) => app::with(global, output, async |app| tune::run(command, app, output).await),
         Command::Cost(command) => app::with(global, output, async |app| cost::run(command, app, output).await),
         Command::Budget(command) => app::with(global, output, async |app| budget::run(command, app, output).await),
         Command::Margin(args) => app::with(global, output, async |app| margin::run(&args, app, output)),

@@ -17,7 +17,7 @@ mod outcome;
 mod pair;
 mod render;
 
-pub use aa::{Simulation, case_noise, simulate};
+pub use aa::{Simulation, case_noise, flips, simulate};
 pub use aa_outcome::{AaReport, CaseNoise};
 pub use baseline::{BASELINES, Baseline};
 pub use bless_outcome::BlessedBaseline;

@@ -23,3 +23,4 @@ pub mod report;
 pub mod stats;
 pub mod store;
 pub mod text;
+pub mod tune;

@@ -25,12 +25,17 @@ fn help_shows_commands_global_options_and_exit_codes() {
       eval           Replay a gold set and grade the answers
       runs           Stored evaluation runs
       compare        Compare two stored runs over the same gold set, case by case
+      gate           Compare a candidate with a baseline and give a verdict: pass, fail or inconclusive
+      migrate        Migrations: ordered changes of what the assistant does, applied behind a gate
+      lift           Is a feature worth what it costs?
+      tune           Find the best value of a setting on a gold set, and propose it as a migration
       cost           What answers cost, and where the money goes
       budget         What may be spent, and what is spent of it
       margin         Gross margin by plan and tenant, and what would bring it to the target
       ledger         The books behind every budget and report
       reprice        What the same calls would have cost under another price book
       gold           Gold sets: import, check, freeze
+      judge          Compare the model that judges answers with people
       prices         Show, check or import what models cost
       mock-provider  Run a vendor that answers like OpenAI, Anthropic and Gemini, with the latency and
                      the faults you want
@@ -80,12 +85,17 @@ fn help_shows_commands_global_options_and_exit_codes() {
       eval           Replay a gold set and grade the answers
       runs           Stored evaluation runs
       compare        Compare two stored runs over the same gold set, case by case
+      gate           Compare a candidate with a baseline and give a verdict: pass, fail or inconclusive
+      migrate        Migrations: ordered changes of what the assistant does, applied behind a gate
+      lift           Is a feature worth what it costs?
+      tune           Find the best value of a setting on a gold set, and propose it as a migration
       cost           What answers cost, and where the money goes
       budget         What may be spent, and what is spent of it
       margin         Gross margin by plan and tenant, and what would bring it to the target
       ledger         The books behind every budget and report
       reprice        What the same calls would have cost under another price book
       gold           Gold sets: import, check, freeze
+      judge          Compare the model that judges answers with people
       prices         Show, check or import what models cost
       mock-provider  Run a vendor that answers like OpenAI, Anthropic and Gemini, with the latency and
                      the faults you want
@@ -213,6 +223,9 @@ fn json_outputs_of_every_command_keep_to_their_published_schemas() {
         (&["ask", "What is it?"], 0),
         (&["-C", "made", "ask", "What is the colour of Ganymede?"], 0),
         (&["-C", "made", "eval", "made/gold_sets/starter.jsonl"], 0),
+        (&["-C", "made", "lift", "rag", "made/gold_sets/starter.jsonl"], 0),
+        (&["-C", "made", "tune", "threshold", "made/gold_sets/starter.jsonl"], 0),
+        (&["-C", "made", "tune", "fusion", "made/gold_sets/starter.jsonl"], 0),
         (&["eval", "--dry-run"], 0),
         (&["eval", "--fail-under", "0.9"], 1),
         (&["eval", "--filter", "tag:orders", "--repeats", "2"], 0),
@@ -235,6 +248,8 @@ fn json_outputs_of_every_command_keep_to_their_published_schemas() {
         (&["gate", "flaky", "list"], 0),
         (&["gold", "check", "gold_sets/starter.jsonl"], 1),
         (&["gold", "lock", "gold_sets/starter.jsonl"], 0),
+        // The extractive model gives no opinion, so that nothing can be judged.
+        (&["judge", "calibrate", "labels.csv"], 3),
         (&["doctor"], 1),
         (&["runs", "prune", "--keep", "1", "--dry-run"], 0),
         (&["budget", "set", "tenant:shared", "--month", "1", "--reason", "a test"], 0),
@@ -248,6 +263,8 @@ fn json_outputs_of_every_command_keep_to_their_published_schemas() {
         (&["schema"], 0),
     ];
     project.append("tollgate.toml", "\n[plans.pro]\nprice_usd_per_month = 500\n[tenants.shared]\nplan = \"pro\"\n");
+    project.append("tollgate.toml", "\n[judge]\nmodel = \"extractive/small\"\n");
+    project.write("labels.csv", "question,expected,answer,label\nq?,e,a,pass\n");
     project.write("book.json", PRICE_BOOK);
     let mut seen = Vec::new();
     let mut check = |arguments: &[&str], output: &Value| {

@@ -34,6 +34,7 @@ fn init_says_what_it_made_and_what_comes_next() {
         docs/returns.md
         docs/shipping.md
         prompts/answer/v1.toml
+        prompts/judge/v1.toml
         prompts/migrations/0001_initial.toml
         gold_sets/starter.jsonl
         .gitignore
@@ -46,7 +47,7 @@ fn init_says_what_it_made_and_what_comes_next() {
     --- stdout
 
     --- stderr
-    error: shop already has tollgate.toml, docs/account.md, docs/payment.md, docs/products.md, docs/returns.md, docs/shipping.md, prompts/answer/v1.toml, prompts/migrations/0001_initial.toml, gold_sets/starter.jsonl, .gitignore
+    error: shop already has tollgate.toml, docs/account.md, docs/payment.md, docs/products.md, docs/returns.md, docs/shipping.md, prompts/answer/v1.toml, prompts/judge/v1.toml, prompts/migrations/0001_initial.toml, gold_sets/starter.jsonl, .gitignore
     hint: choose another directory, or overwrite with `--force`
     ");
     project.write("shop/docs/returns.md", "mine");

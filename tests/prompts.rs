@@ -27,6 +27,7 @@ fn list_says_which_version_the_release_uses() {
       prompt  versions  in the release
       ────────────────────────────────
       answer  v1, v2    v2
+      judge   v1        –
 
     note: release 2 HASH
     --- stderr

@@ -145,7 +145,11 @@ pub(super) async fn run(args: &EvalArgs, app: &App, output: &Output) -> Result<C
     let finished_at = (status == RunStatus::Complete).then(|| rfc3339(app.clock.now()));
     app.store.end_run(run.id, status, finished_at.clone()).await?;
     drop(lock);
-    let code = report(args, app, output, &RunRow { status, finished_at, ..run })?;
+    let run = RunRow { status, finished_at, ..run };
+    if status == RunStatus::Complete {
+        super::gate::note_noise(app, &run).await?;
+    }
+    let code = report(args, app, output, &run)?;
     Ok(match ended.breach {
         // A cap that holds is an outcome.
         Some(breach) => {

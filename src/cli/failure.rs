@@ -289,7 +289,7 @@ impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Self {
         match error {
             ReportError::FormatUnsupported { .. } => {
-                Self::with(Code::Usage, &error, Some("every command writes human, json, markdown and html; those with rows also csv, and eval and `runs show` junit".to_owned()))
+                Self::with(Code::Usage, &error, Some("every command writes human, json, markdown and html; those with rows also csv, and those that judge cases junit".to_owned()))
             }
             ReportError::Io(source) => Self::could_not_run(format!("cannot write the result: {source}")),
             ReportError::Unserializable { .. } => Self::with(Code::CouldNotRun, &error, None),

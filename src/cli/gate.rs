@@ -16,11 +16,12 @@ use super::model_args::{ModelArgs, parse_dollars};
 use super::output::Output;
 use crate::config::{GateMetric, GatePolicy, GateSettings};
 use crate::domain::{ContentHash, Hasher, NanoUsd, Verdict, VerdictId, rfc3339};
+use crate::eval::RunDetails;
 use crate::eval::judge::Calibration;
 use crate::gate::{self, Comparison, Evidence, GateReport, JudgeStanding, QuarantinedCase, Side};
 use crate::gold::{self, GoldSet};
 use crate::prompts::MigrationGate;
-use crate::store::VerdictRow;
+use crate::store::{RunRow, VerdictRow};
 
 use sides::Choice;
 
@@ -120,7 +121,7 @@ fn policies() -> clap::builder::PossibleValuesParser {
 fn parse_metric(text: &str) -> Result<GateMetric, String> {
     GateMetric::ALL.into_iter().find(|metric| metric.as_str() == text).ok_or_else(|| {
         let known = GateMetric::ALL.map(GateMetric::as_str);
-        match crate::domain::nearest(text, known.into_iter()) {
+        match crate::domain::nearest(text, known) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("name one of {}", known.join(", ")),
         }
@@ -169,7 +170,8 @@ impl Terms {
         let set = open_set(app, args.gold_set.as_deref(), wanted.gold_set.as_deref())?;
         let mut hasher = Hasher::default();
         hasher.field(serde_json::to_string(&settings).unwrap_or_default());
-        hasher.field(args.filter.join("\n")).field(format!("{:?}", args.limit));
+        hasher.field(args.filter.join("\n")).field(format!("{:?}", args.limit)).field(args.seed.to_le_bytes());
+        hasher.field(app.prices_hash()?.as_str()).field(format!("{:?}", app.config.judge));
         Ok(Self {
             set,
             settings,
@@ -185,7 +187,7 @@ impl Terms {
 /// The gold set that a flag, a migration or the project names, unchanged since it was frozen.
 fn open_set(app: &App, flag: Option<&std::path::Path>, wanted: Option<&str>) -> Result<GoldSet, Failure> {
     let named = |name: &str| {
-        let is_path = name.contains('/') || name.ends_with(".jsonl");
+        let is_path = name.contains('/') || std::path::Path::new(name).extension().is_some();
         let path = if is_path { name.to_owned() } else { format!("gold_sets/{name}.jsonl") };
         app.config.root.join(path)
     };
@@ -274,6 +276,15 @@ async fn keep(app: &App, report: &GateReport) -> Result<(), Failure> {
         body,
     };
     Ok(app.store.record_verdict(row).await?)
+}
+
+/// Tells the registry of flaky cases which cases' repeats agreed in a complete run.
+pub(super) async fn note_noise(app: &App, run: &RunRow) -> Result<(), Failure> {
+    if RunDetails::of(run)?.repeats < 2 {
+        return Ok(());
+    }
+    let at_ms = app.clock.now().as_millisecond();
+    Ok(app.store.note_noise(run.gold_set.clone(), at_ms, gate::flips(&app.store, run)?).await?)
 }
 
 /// Cases of the set that are in quarantine now.

@@ -53,6 +53,7 @@ const PUBLISHED: &[Published] = published![
     "eval_report" v 1, crate::eval::EvalReport, "tollgate eval, runs show";
     "flaky_cases" v 1, crate::gate::NoiseList, "tollgate gate flaky";
     "forecast_report" v 1, crate::cost::ForecastReport, "tollgate cost forecast";
+    "fusion_report" v 1, crate::tune::FusionReport, "tollgate tune fusion";
     "gate_aa" v 1, crate::gate::AaReport, "tollgate gate aa";
     "gate_report" v 1, crate::gate::GateReport, "tollgate gate, gate show";
     "gold_check" v 1, super::gold::CheckOutcome, "tollgate gold check";
@@ -65,6 +66,7 @@ const PUBLISHED: &[Published] = published![
     "kb_search" v 1, super::kb::SearchOutcome, "tollgate kb search";
     "kb_status" v 1, super::kb::KbStatus, "tollgate kb status";
     "ledger_check" v 1, crate::cost::LedgerReport, "tollgate ledger verify";
+    "lift_report" v 1, crate::tune::LiftReport, "tollgate lift";
     "margin_report" v 1, crate::cost::MarginReport, "tollgate margin";
     "migration_change" v 1, super::migrate::MigrationsChanged, "tollgate migrate up, down";
     "migration_new" v 1, super::migrate::WrittenMigration, "tollgate migrate new";
@@ -82,6 +84,7 @@ const PUBLISHED: &[Published] = published![
     "reprice_report" v 1, crate::cost::RepriceReport, "tollgate reprice";
     "run_list" v 1, crate::eval::RunList, "tollgate runs list";
     "schema_list" v 1, SchemaList, "tollgate schema";
+    "threshold_report" v 1, crate::tune::ThresholdReport, "tollgate tune threshold";
     "gold_case", crate::gold::Case, "one line of a gold set";
     "gold_header", crate::gold::Header, "the `gold_set` object of a gold set's first line";
 ];

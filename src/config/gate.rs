@@ -266,10 +266,12 @@ mod tests {
         let text = "[project]\nname = \"a\"\n[gate]\npolicy = \"strict\"\nmargin = 0.01\nrepeats = 3\n\
                     [gate.p95_ms]\nticket = 900\n[gate.metrics.refusal]\ntier = \"critical\"\n";
         let gate = load_file(text, &[]).unwrap().gate;
-        assert_eq!((gate.policy, gate.repeats, gate.p95_ms.ticket), (GatePolicy::Strict, 3, 900.0));
-        assert_eq!(gate.metric(GateMetric::Score).margin, 0.01);
-        assert_eq!(gate.metric(GateMetric::Refusal), MetricSettings { tier: Tier::Critical, margin: 0.05 });
-        assert_eq!(gate.metric(GateMetric::CostPerSuccess).margin, 0.0);
+        assert_eq!((gate.policy, gate.repeats), (GatePolicy::Strict, 3));
+        assert_eq!(gate.p95_ms, PathwayBudgets { ticket: 900.0, ..GateSettings::default().p95_ms });
+        let critical = |margin| MetricSettings { tier: Tier::Critical, margin };
+        assert_eq!(gate.metric(GateMetric::Score), critical(0.01));
+        assert_eq!(gate.metric(GateMetric::Refusal), critical(0.05));
+        assert_eq!(gate.metric(GateMetric::CostPerSuccess), critical(0.0));
     }
 
     #[test]

@@ -5,9 +5,11 @@ use super::decide::critical_flips;
 use super::judge_metrics::judge;
 use super::measure::Measure;
 use super::pair::Pairs;
-use super::{CaseEvidence, CaseNoise, Evidence, QuarantinedCase};
+use super::{CaseEvidence, CaseNoise, Evidence, GateError, QuarantinedCase};
 use crate::config::{GateSettings, Tier};
 use crate::domain::Verdict;
+use crate::eval::RunDetails;
+use crate::store::{CaseKind, RunRow, Store};
 
 /// Drawings of each test in a simulated gate: rates of false alarms need no finer intervals.
 const RESAMPLES: u32 = 1_000;
@@ -93,6 +95,35 @@ fn halves(evidence: &Evidence, random: &mut ChaCha8Rng) -> (Evidence, Evidence) 
     (one, other)
 }
 
+/// Each case of a run, and whether some of its repeats passed and others did not.
+///
+/// # Errors
+/// When the store fails.
+pub fn flips(store: &Store, run: &RunRow) -> Result<Vec<(String, bool)>, GateError> {
+    let pass_score = RunDetails::of(run)?.pass_score;
+    // The case at hand: how many of its repeats passed, of how many that were judged.
+    let mut open: Option<(String, u64, u64)> = None;
+    let mut found = Vec::new();
+    let mut close = |case: Option<(String, u64, u64)>| {
+        found.extend(case.map(|(id, passed, judged)| (id, passed > 0 && passed < judged)));
+    };
+    // Results come case by case.
+    store.for_each_result::<GateError>(run.id, CaseKind::Case, |result| {
+        let (id, passed, judged) = match open.take() {
+            Some(case) if case.0 == result.case_id => case,
+            other => {
+                close(other);
+                (result.case_id, 0, 0)
+            }
+        };
+        let right = result.score.is_some_and(|score| score >= pass_score);
+        open = Some((id, passed + u64::from(right), judged + u64::from(result.score.is_some())));
+        Ok(())
+    })?;
+    close(open);
+    Ok(found)
+}
+
 /// How much the repeats of each case vary, the most varying first.
 pub fn case_noise(evidence: &Evidence, quarantined: &[QuarantinedCase]) -> Vec<CaseNoise> {
     let pass_score = evidence.conditions.pass_score;
@@ -100,7 +131,9 @@ pub fn case_noise(evidence: &Evidence, quarantined: &[QuarantinedCase]) -> Vec<C
         let scores: Vec<f64> = case.repeats.iter().filter_map(|repeat| repeat.score).collect();
         let mean = crate::stats::mean(&scores)?;
         let count = scores.len();
-        let squares: f64 = scores.iter().map(|score| (score - mean).powi(2)).sum();
+        // Scores that are all the same have no deviation at all; their mean may be off by a rounding error.
+        let alike = scores.iter().all(|score| (score - mean).abs() < 1e-12);
+        let squares: f64 = if alike { 0.0 } else { scores.iter().map(|score| (score - mean).powi(2)).sum() };
         let passed = scores.iter().filter(|score| **score >= pass_score).count();
         let quarantine = quarantined.iter().find(|quarantined| quarantined.case == *id);
         Some(CaseNoise {

@@ -137,10 +137,13 @@ impl Ruling {
         unpaired: u64,
     ) -> Self {
         if let Some(judge) = judge.filter(|judge| !judge.trusted) {
-            let kappa = judge.kappa.map_or_else(
-                || "was never calibrated against human labels".to_owned(),
-                |kappa| format!("agrees with people only at a kappa of {kappa:.2}, below {:.2}", judge.min_kappa),
-            );
+            let kappa = match judge.kappa {
+                None if judge.labels == 0 => "was never calibrated against human labels".to_owned(),
+                Some(kappa) if kappa < judge.min_kappa => {
+                    format!("agrees with people only at a kappa of {kappa:.2}, below {:.2}", judge.min_kappa)
+                }
+                _ => format!("was calibrated on {} labels, which are too few or all of one kind", judge.labels),
+            };
             let reason = format!("the judge is at fault, not the candidate: {} {kappa}", judge.model);
             return Self { verdict: Verdict::Inconclusive, reasons: vec![reason] };
         }

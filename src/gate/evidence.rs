@@ -193,28 +193,33 @@ impl Conditions {
         let maybe = |value: &Option<ContentHash>| value.as_ref().map_or_else(|| "none".to_owned(), hash);
         let limit = |limit: Option<usize>| limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
         let filters = |side: &Self| if side.filters.is_empty() { "none".to_owned() } else { side.filters.join(" ") };
-        let described: [(&'static str, fn(&Self, &Self) -> bool, String, String); 8] = [
-            ("gold set", |a, b| a.gold_hash == b.gold_hash, self.set(), candidate.set()),
+        let fields = [
+            ("gold set", self.gold_hash == candidate.gold_hash, self.set(), candidate.set()),
             (
                 "pass score",
-                |a, b| (a.pass_score - b.pass_score).abs() < f64::EPSILON,
+                (self.pass_score - candidate.pass_score).abs() < f64::EPSILON,
                 self.pass_score.to_string(),
                 candidate.pass_score.to_string(),
             ),
-            ("graders", |a, b| a.graders == b.graders, format!("v{}", self.graders), format!("v{}", candidate.graders)),
-            ("judge", |a, b| a.judge == b.judge, maybe(&self.judge), maybe(&candidate.judge)),
-            ("price book", |a, b| a.prices == b.prices, maybe(&self.prices), maybe(&candidate.prices)),
-            ("filters", |a, b| a.filters == b.filters, filters(self), filters(candidate)),
-            ("limit", |a, b| a.limit == b.limit, limit(self.limit), limit(candidate.limit)),
+            (
+                "graders",
+                self.graders == candidate.graders,
+                format!("v{}", self.graders),
+                format!("v{}", candidate.graders),
+            ),
+            ("judge", self.judge == candidate.judge, maybe(&self.judge), maybe(&candidate.judge)),
+            ("price book", self.prices == candidate.prices, maybe(&self.prices), maybe(&candidate.prices)),
+            ("filters", self.filters == candidate.filters, filters(self), filters(candidate)),
+            ("limit", self.limit == candidate.limit, limit(self.limit), limit(candidate.limit)),
             (
                 "answer cache",
-                |a, b| a.use_cache == b.use_cache,
+                self.use_cache == candidate.use_cache,
                 self.use_cache.to_string(),
                 candidate.use_cache.to_string(),
             ),
         ];
-        for (field, same, baseline, other) in described {
-            if !same(self, candidate) {
+        for (field, same, baseline, other) in fields {
+            if !same {
                 return Err(GateError::Incomparable { field, baseline, candidate: other });
             }
         }

@@ -315,6 +315,7 @@ fn unmeasured_like(other: &Measured) -> Measured {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "of other values there may be none")]
 fn score(pair: &Pair<'_>) -> Option<(f64, Sides)> {
     Some((pair.before.weight, pair.score))
 }

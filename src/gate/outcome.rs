@@ -27,7 +27,8 @@ pub struct GateReport {
     pub candidate: SideReport,
     /// What had to be cleared.
     pub policy: GateSettings,
-    /// Hash of all that a verdict depends on besides the two releases and the gold set: policy, filters, limit, judge.
+    /// Hash of all that a verdict depends on besides the two releases and the gold set: policy, filters, limit, seed, prices
+    /// and the settings of the judge.
     pub terms: ContentHash,
     /// Cases that both sides judged.
     pub paired: u64,

@@ -188,7 +188,8 @@ fn what_is_missing_is_never_a_pass() {
 
 #[test]
 fn sides_that_were_not_measured_alike_are_refused_by_the_name_of_what_differs() {
-    let changes: [(&str, fn(&mut Conditions)); 8] = [
+    type Change = fn(&mut Conditions);
+    let changes: [(&str, Change); 8] = [
         ("gold set", |c| c.gold_hash = ContentHash::of(b"other")),
         ("pass score", |c| c.pass_score = 0.6),
         ("graders", |c| c.graders = 2),
@@ -334,7 +335,7 @@ fn evidence_that_was_bought_settles_what_was_open() {
     let bill = report.escalation.as_ref().unwrap();
     assert_eq!((bill.outcome, bill.cases, bill.pairs), (Verdict::Fail, 4, bought));
     assert!((bill.effect.unwrap() + 0.1).abs() < 1e-12);
-    assert_eq!(bill.cost_nanousd, Some(NanoUsd(2_000 * bought as i64)));
+    assert_eq!(bill.cost_nanousd, Some(NanoUsd(2_000 * i64::try_from(bought).unwrap())));
     assert!(bill.e_worse >= bill.needed && (bill.needed - 40.0).abs() < 1e-9);
     assert_eq!(report.verdict, Verdict::Fail);
 }

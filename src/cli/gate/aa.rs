@@ -45,6 +45,12 @@ pub(super) async fn run(args: &AaArgs, app: &App, output: &Output) -> Result<Cod
     if args.terms.repeats.is_none() {
         terms.settings.repeats = terms.settings.repeats.max(REPEATS);
     }
+    if matches!(choice, sides::Choice::Release { .. }) && terms.settings.repeats < 2 {
+        return Err(Failure::usage(
+            "a case that is asked once shows no noise",
+            "ask each at least twice: --repeats 10",
+        ));
+    }
     let buying = Buying { fresh: args.fresh, max_cost: args.max_cost, models: &args.models };
     let known = sides::evidence(app, output, &choice, &terms, &buying, &mut args.max_cost.clone()).await?;
     let (evidence, quarantined) = (&known.evidence, quarantined(app, &terms.set)?);

@@ -51,8 +51,9 @@ pub(super) async fn run(args: &BlessArgs, app: &App, output: &Output) -> Result<
     }
     replace_file(&path, |file| std::io::Write::write_all(file, baseline.to_json().as_bytes())).map_err(failed)?;
     let conditions = &baseline.evidence.conditions;
+    let shown = |path: &std::path::Path| path.strip_prefix(&app.config.root).unwrap_or(path).display().to_string();
     output.write(&BlessedBaseline {
-        path: path.display().to_string(),
+        path: shown(&path),
         gold_set: name,
         gold_hash: conditions.gold_hash.clone(),
         release: conditions.release,
@@ -61,7 +62,7 @@ pub(super) async fn run(args: &BlessArgs, app: &App, output: &Output) -> Result<
         score: baseline.evidence.score(),
         reason: baseline.reason.clone(),
         blessed_at: baseline.blessed_at.clone(),
-        replaced: replaced.filter(|replaced| *replaced != path).map(|replaced| replaced.display().to_string()),
+        replaced: replaced.filter(|replaced| *replaced != path).map(|replaced| shown(&replaced)),
     })?;
     Ok(Code::Pass)
 }

@@ -109,7 +109,7 @@ async fn both(
 fn cases(terms: &Terms) -> Result<Vec<(Case, Vec<Grader>)>, Failure> {
     let cases = terms.set.cases()?.map(|case| {
         let case = case?;
-        let graders = terms.set.graders_for(&case).to_vec();
+        let graders = terms.set.graders_for(&case).clone();
         Ok((case, graders))
     });
     cases.collect()

@@ -72,7 +72,7 @@ pub(super) fn choose(
     match app.pinned(MAIN) {
         Ok(main) if main.release.hash != pinned.release.hash => return Ok((Choice::release(main), after)),
         Ok(_) => {
-            output.note("the release is that of origin/main: the latest migration is compared with the one before")
+            output.note("the release is that of origin/main: the latest migration is compared with the one before");
         }
         Err(_) => output.note("there is no origin/main: the latest migration is compared with the one before"),
     }
@@ -82,14 +82,11 @@ pub(super) fn choose(
 
 /// The release before that of `number`.
 fn before(number: u32) -> Result<String, Failure> {
-    match number.checked_sub(1) {
-        Some(before) => Ok(before.to_string()),
-        None => {
-            let hint =
-                "make a migration with `tollgate migrate new`, or name both sides with --baseline and --candidate";
-            Err(Failure::usage("there is no migration to gate", hint))
-        }
+    if let Some(before) = number.checked_sub(1) {
+        return Ok(before.to_string());
     }
+    let hint = "make a migration with `tollgate migrate new`, or name both sides with --baseline and --candidate";
+    Err(Failure::usage("there is no migration to gate", hint))
 }
 
 /// Reads the name of a side.
@@ -101,6 +98,7 @@ pub(super) fn read(app: &App, name: &str) -> Result<Choice, Failure> {
             let message = format!("no baseline of {} is in {BASELINES}", set.unwrap_or("any gold set"));
             Failure::usage(message, "`tollgate gate bless --reason …` writes one")
         })?;
+        let path = path.strip_prefix(&app.config.root).map(Path::to_owned).unwrap_or(path);
         return Ok(Choice::File { path, baseline: Box::new(baseline) });
     }
     if Path::new(name).extension().is_some_and(|extension| extension == "json") {
@@ -169,7 +167,7 @@ pub(super) async fn evidence(
             if fresh {
                 let spent = app.store.run_totals(run.id)?.cost;
                 *left = left.map(|left| NanoUsd((left.0 - spent.0).max(0)));
-                note_noise(app, &evidence).await?;
+                super::note_noise(app, &run).await?;
             }
             Ok(Known { name, evidence, fresh, stored: true })
         }
@@ -181,17 +179,4 @@ pub(super) async fn evidence(
             Ok(Known { name, evidence: baseline.evidence.clone(), fresh: false, stored: false })
         }
     }
-}
-
-/// Tells the registry of flaky cases which cases' repeats agreed.
-pub(super) async fn note_noise(app: &App, evidence: &Evidence) -> Result<(), Failure> {
-    let conditions = &evidence.conditions;
-    if conditions.repeats < 2 {
-        return Ok(());
-    }
-    let flipped = |share: f64| share > 0.0 && share < 1.0;
-    let cases = evidence.cases.iter();
-    let cases = cases.filter_map(|(id, case)| Some((id.clone(), flipped(case.pass_share(conditions.pass_score)?))));
-    let at_ms = app.clock.now().as_millisecond();
-    Ok(app.store.note_noise(conditions.gold_set.clone(), at_ms, cases.collect()).await?)
 }
