@@ -14,8 +14,8 @@ use crate::kb::{KnowledgeBase, SyncReport};
 use crate::pipeline::{Local, Parts};
 use crate::prices::PriceBook;
 use crate::prompts::{
-    CompiledPrompt, Library, MIGRATIONS_DIRECTORY, Migration, PromptError, Release, applied, live_release,
-    read_migrations, verify,
+    CompiledPrompt, Library, MIGRATIONS_DIRECTORY, Migration, PromptError, Release, Revision, RevisionError, applied,
+    live_release, read_migrations, verify,
 };
 use crate::proxy::{self, CallContext, Proxy, Recording, RoutedEmbedder};
 use crate::store::{Store, StoreError};
@@ -44,6 +44,14 @@ pub(super) struct Pinned {
     pub(super) name: String,
     pub(super) release: Release,
     pub(super) library: Library,
+}
+
+impl Pinned {
+    fn of_revision(name: String, revision: &Revision) -> Result<Self, Failure> {
+        let library = Library::open(&revision.directory)?;
+        let migrations = read_migrations(&revision.directory.join(MIGRATIONS_DIRECTORY))?;
+        Ok(Self { name, release: Release::fold(&migrations, &library)?, library })
+    }
 }
 
 /// The assistant of a release, ready to be asked.
@@ -245,11 +253,7 @@ impl App {
     pub(super) fn pinned(&self, choice: &str) -> Result<Pinned, Failure> {
         let name = choice.to_owned();
         if let Some(reference) = choice.strip_prefix("git:") {
-            let cache = self.store.directory().join("revisions");
-            let revision = crate::prompts::checkout(&self.config.root, reference, &cache)?;
-            let library = Library::open(&revision.directory)?;
-            let migrations = read_migrations(&revision.directory.join(MIGRATIONS_DIRECTORY))?;
-            return Ok(Pinned { name, release: Release::fold(&migrations, &library)?, library });
+            return Pinned::of_revision(name, &self.revision(reference)?);
         }
         let library = Library::open(&prompts_directory(&self.config))?;
         let migrations = self.migrations()?;
@@ -273,6 +277,24 @@ impl App {
             }
         };
         Ok(Pinned { name, release, library })
+    }
+
+    /// The release of a revision; `None` when the project is not under git, or git knows no such revision with prompts.
+    pub(super) fn pinned_if_known(&self, reference: &str) -> Result<Option<Pinned>, Failure> {
+        match self.revision(reference) {
+            Ok(revision) => Pinned::of_revision(format!("git:{reference}"), &revision).map(Some),
+            Err(
+                RevisionError::GitMissing { .. }
+                | RevisionError::NotARepository { .. }
+                | RevisionError::Unknown { .. }
+                | RevisionError::NoPrompts { .. },
+            ) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn revision(&self, reference: &str) -> Result<Revision, RevisionError> {
+        crate::prompts::checkout(&self.config.root, reference, &self.store.directory().join("revisions"))
     }
 
     /// The release that answers tickets: the live one, or in a project in which none was ever applied, that on disk.

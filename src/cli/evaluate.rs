@@ -81,24 +81,26 @@ pub(super) async fn evaluate(
         (RunStatus::Complete, _) => Ok((run, true)),
         // A cap that holds is an outcome.
         (_, Some(breach)) => Err(Failure { code: Code::Failed, message: breach.to_string(), hint: None }),
-        _ => Err(incomplete(app, &run)?),
+        _ => Err(incomplete(app, &run, &pinned.name)?),
     }
 }
 
 /// Why a run is not whole.
-fn incomplete(app: &App, run: &RunRow) -> Result<Failure, Failure> {
+fn incomplete(app: &App, run: &RunRow, release: &str) -> Result<Failure, Failure> {
     let totals = app.store.run_totals(run.id)?;
-    let mut last = None;
+    // The later ones may only say that nobody was asked any more.
+    let mut first = None;
     app.store.for_each_result::<EvalError>(run.id, crate::store::CaseKind::Case, |result| {
-        last = result.error.or(last.take());
+        first = first.take().or(result.error);
         Ok(())
     })?;
-    let why = match last {
+    let why = match first {
         Some(error) if totals.errored == totals.results => format!("nobody answers: {error}"),
         _ if run.status == RunStatus::Interrupted => "it was interrupted".to_owned(),
         _ => "its spend limit is reached".to_owned(),
     };
-    let hint = format!("`tollgate eval --resume {}` continues it, and the next try takes what it has", run.id);
+    let resume = format!("tollgate eval --resume {} --release {release}", run.id);
+    let hint = format!("`{resume}` continues it, and the next try takes what it has");
     Ok(Failure { hint: Some(hint), ..Failure::could_not_run(format!("the evaluation is not complete: {why}")) })
 }
 

@@ -18,7 +18,7 @@ use crate::config::{GateMetric, GatePolicy, GateSettings};
 use crate::domain::{ContentHash, Hasher, NanoUsd, Verdict, VerdictId, rfc3339};
 use crate::eval::RunDetails;
 use crate::eval::judge::Calibration;
-use crate::gate::{self, Comparison, Evidence, GateReport, JudgeStanding, QuarantinedCase, Side};
+use crate::gate::{self, Comparison, Conditions, Evidence, GateReport, JudgeStanding, QuarantinedCase, Side};
 use crate::gold::{self, GoldSet};
 use crate::prompts::MigrationGate;
 use crate::store::{RunRow, VerdictRow};
@@ -146,7 +146,7 @@ pub(super) struct Terms {
     pub(super) limit: Option<usize>,
     pub(super) concurrency: Option<u64>,
     pub(super) seed: u64,
-    pub(super) hash: ContentHash,
+    hash: ContentHash,
 }
 
 impl Terms {
@@ -170,7 +170,7 @@ impl Terms {
         let set = open_set(app, args.gold_set.as_deref(), wanted.gold_set.as_deref())?;
         let mut hasher = Hasher::default();
         hasher.field(serde_json::to_string(&settings).unwrap_or_default());
-        hasher.field(args.filter.join("\n")).field(format!("{:?}", args.limit)).field(args.seed.to_le_bytes());
+        hasher.field(args.seed.to_le_bytes());
         hasher.field(app.prices_hash()?.as_str()).field(format!("{:?}", app.config.judge));
         Ok(Self {
             set,
@@ -181,6 +181,50 @@ impl Terms {
             seed: args.seed,
             hash: hasher.finish(),
         })
+    }
+
+    /// Hash of all that a verdict depends on besides the releases and the gold set, when the sides were measured like this:
+    /// a stored run or a baseline may have asked other cases than these terms would, or less often.
+    fn about(&self, taken: &Taken<'_>) -> ContentHash {
+        let Taken { filters, limit, use_cache, replayed, repeats, seeds } = taken;
+        let mut hasher = Hasher::default();
+        hasher.field(self.hash.as_str()).field(filters.join("\n")).field(format!("{limit:?}"));
+        hasher.field([u8::from(*use_cache), u8::from(*replayed)]);
+        hasher.field(repeats.min(&self.settings.repeats).to_le_bytes());
+        for seed in seeds {
+            hasher.field(seed.to_le_bytes());
+        }
+        hasher.finish()
+    }
+}
+
+/// What the answers behind a verdict were taken under.
+struct Taken<'a> {
+    filters: &'a [String],
+    limit: Option<usize>,
+    use_cache: bool,
+    replayed: bool,
+    /// On the side that has fewer.
+    repeats: u32,
+    seeds: [u64; 2],
+}
+
+impl<'a> Taken<'a> {
+    fn of(before: &Conditions, after: &'a Conditions) -> Self {
+        Self {
+            filters: &after.filters,
+            limit: after.limit,
+            use_cache: after.use_cache,
+            replayed: before.replayed || after.replayed,
+            repeats: before.repeats.min(after.repeats),
+            seeds: [before.seed, after.seed],
+        }
+    }
+
+    /// What `migrate up` asks for: every case, as often as the settings say.
+    fn in_full(terms: &Terms) -> Self {
+        let repeats = terms.settings.repeats;
+        Self { filters: &[], limit: None, use_cache: false, replayed: false, repeats, seeds: [terms.seed; 2] }
     }
 }
 
@@ -246,10 +290,10 @@ async fn weigh(
         baseline: Side { name: &before.name, evidence: &before.evidence, fresh: before.fresh, stored: before.stored },
         candidate: Side { name: &after.name, evidence: &after.evidence, fresh: after.fresh, stored: after.stored },
         settings: &terms.settings,
-        terms: terms.hash.clone(),
+        terms: terms.about(&Taken::of(&before.evidence.conditions, &after.evidence.conditions)),
         seed: terms.seed,
         judge: judge_standing(app, &after.evidence)?,
-        quarantined: quarantined(app, &terms.set)?,
+        quarantined: quarantined(app, &after.evidence.conditions.gold_set)?,
     };
     let mut report = gate::decide(&comparison, id, rfc3339(now))?;
     if escalates && report.verdict == Verdict::Inconclusive {
@@ -288,10 +332,10 @@ pub(super) async fn note_noise(app: &App, run: &RunRow) -> Result<(), Failure> {
 }
 
 /// Cases of the set that are in quarantine now.
-fn quarantined(app: &App, set: &GoldSet) -> Result<Vec<QuarantinedCase>, Failure> {
+fn quarantined(app: &App, gold_set: &str) -> Result<Vec<QuarantinedCase>, Failure> {
     let now = app.clock.now();
     let mut found = Vec::new();
-    for row in app.store.noise(&set.name)? {
+    for row in app.store.noise(gold_set)? {
         let until = row.quarantined_until_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
         if let Some(until) = until.filter(|until| *until > now) {
             found.push(QuarantinedCase {
@@ -387,8 +431,16 @@ pub(super) async fn clear(
     };
     let terms = Terms::of(app, wanted, &flags)?;
     let (before, after) = (&baseline.release.hash, &candidate.release.hash);
-    let found = app.store.latest_verdict(before, after, &terms.set.hash, &terms.hash)?;
-    if let Some(row) = found.filter(|row| row.verdict == Verdict::Pass) {
+    let about = terms.about(&Taken::in_full(&terms));
+    let found = app.store.latest_verdict(before, after, &terms.set.hash, &about)?;
+    let quarantined = quarantined(app, &terms.set.name)?;
+    // What was let through for a case in quarantine is judged anew when the quarantine is over.
+    let still_holds = |row: &VerdictRow| {
+        let report: Option<GateReport> = serde_json::from_str(&row.body).ok();
+        let cases = report.map(|report| report.quarantined).unwrap_or_default();
+        cases.iter().all(|case| quarantined.iter().any(|now| now.case == case.case))
+    };
+    if let Some(row) = found.filter(|row| row.verdict == Verdict::Pass && still_holds(row)) {
         return Ok(Cleared { verdict: row.id, outcome: row.verdict, stored: true });
     }
     let buying = Buying { fresh: false, max_cost: args.max_cost, models: args.models };

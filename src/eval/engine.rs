@@ -171,9 +171,13 @@ impl Engine {
                     break 'cases;
                 }
                 let nobody_answers = progress.errored == progress.done;
-                if progress.breach.is_some()
-                    || (nobody_answers && replay.give_up_after.is_some_and(|most| progress.errored >= most))
-                {
+                if nobody_answers && replay.give_up_after.is_some_and(|most| progress.errored >= most) {
+                    status = RunStatus::Stopped;
+                    // What is under way would only wait for nobody once more.
+                    tasks.shutdown().await;
+                    break 'cases;
+                }
+                if progress.breach.is_some() {
                     status = RunStatus::Stopped;
                     break 'cases;
                 }
@@ -200,7 +204,9 @@ impl Engine {
                 tasks.shutdown().await;
             }
         }
-        if progress.breach.is_some() && status == RunStatus::Complete {
+        // Where somebody needs the whole, no answer at all is none, however few were planned.
+        let is_void = replay.give_up_after.is_some() && progress.done > 0 && progress.errored == progress.done;
+        if (progress.breach.is_some() || is_void) && status == RunStatus::Complete {
             status = RunStatus::Stopped;
         }
         Ok(Replayed { status, breach: progress.breach })

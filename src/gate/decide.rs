@@ -202,7 +202,11 @@ fn moved(pairs: &Pairs<'_>, after: &Evidence, wanted: impl Fn(f64) -> bool) -> (
     let damage = |pair: &Pair<'_>| pair.before.weight * pair.score.change() / weight;
     let mut found: Vec<(f64, &Pair<'_>)> =
         pairs.iter().map(|pair| (damage(pair), pair)).filter(|(damage, _)| wanted(*damage)).collect();
-    found.sort_by(|one, other| other.0.abs().total_cmp(&one.0.abs()).then(one.1.id.cmp(other.1.id)));
+    let critical = |pair: &Pair<'_>| pair.after.critical;
+    found.sort_by(|one, other| {
+        let by_damage = other.0.abs().total_cmp(&one.0.abs());
+        by_damage.then(critical(other.1).cmp(&critical(one.1))).then(one.1.id.cmp(other.1.id))
+    });
     let unlisted = found.len().saturating_sub(GateReport::LISTED) as u64;
     let list = found.into_iter().take(GateReport::LISTED).map(|(damage, pair)| MovedCase {
         case: pair.id.to_owned(),

@@ -23,6 +23,8 @@ pub enum GateError {
         run: String,
         /// How far it got.
         status: &'static str,
+        /// Number of its release.
+        release: u32,
     },
     /// The baseline file cannot be read.
     #[error("cannot read the baseline `{}`: {reason}", .path.display())]
@@ -62,7 +64,9 @@ impl GateError {
                 "evaluate both sides under the same conditions, or bless a new baseline with `tollgate gate bless`"
                     .to_owned(),
             ),
-            Self::Unfinished { run, .. } => Some(format!("continue it with `tollgate eval --resume {run}`")),
+            Self::Unfinished { run, release, .. } => {
+                Some(format!("continue it with `tollgate eval --resume {run} --release {release}`"))
+            }
             Self::UnreadableBaseline { .. } => Some("`tollgate gate bless` writes one".to_owned()),
             Self::BaselineChanged { .. } => {
                 Some("restore it from version control, or bless a new one with `tollgate gate bless`".to_owned())

@@ -114,7 +114,8 @@ impl Evidence {
     /// [`GateError::Unfinished`] when it is not complete.
     pub fn of_run(store: &Store, run: &RunRow) -> Result<Self, GateError> {
         if run.status != RunStatus::Complete {
-            return Err(GateError::Unfinished { run: run.id.to_string(), status: run.status.as_str() });
+            let (run, status, release) = (run.id.to_string(), run.status.as_str(), run.release_number);
+            return Err(GateError::Unfinished { run, status, release });
         }
         let details = RunDetails::of(run)?;
         let mut cases: BTreeMap<String, CaseEvidence> = BTreeMap::new();

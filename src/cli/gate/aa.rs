@@ -53,7 +53,8 @@ pub(super) async fn run(args: &AaArgs, app: &App, output: &Output) -> Result<Cod
     }
     let buying = Buying { fresh: args.fresh, max_cost: args.max_cost, models: &args.models };
     let known = sides::evidence(app, output, &choice, &terms, &buying, &mut args.max_cost.clone()).await?;
-    let (evidence, quarantined) = (&known.evidence, quarantined(app, &terms.set)?);
+    let evidence = &known.evidence;
+    let quarantined = quarantined(app, &evidence.conditions.gold_set)?;
     let simulation =
         gate::simulate(evidence, &terms.settings, &quarantined, args.rounds, terms.seed).ok_or_else(|| {
             Failure::usage("the cases were asked only once", "ask them more often: --repeats 10, or name another run")

@@ -11,7 +11,7 @@ use crate::prompts::MigrationGate;
 use crate::store::RunRow;
 
 /// The revision that a pull request is compared with.
-const MAIN: &str = "git:origin/main";
+const MAIN: &str = "origin/main";
 
 /// One side of a gate, as it was asked for.
 pub(super) enum Choice {
@@ -69,12 +69,12 @@ pub(super) fn choose(
         };
         return Ok((Choice::release(before), after));
     }
-    match app.pinned(MAIN) {
-        Ok(main) if main.release.hash != pinned.release.hash => return Ok((Choice::release(main), after)),
-        Ok(_) => {
+    match app.pinned_if_known(MAIN)? {
+        Some(main) if main.release.hash != pinned.release.hash => return Ok((Choice::release(main), after)),
+        Some(_) => {
             output.note("the release is that of origin/main: the latest migration is compared with the one before");
         }
-        Err(_) => output.note("there is no origin/main: the latest migration is compared with the one before"),
+        None => output.note("there is no origin/main: the latest migration is compared with the one before"),
     }
     let before = app.pinned(&before(*number)?)?;
     Ok((Choice::release(before), Choice::release(app.pinned(&number.to_string())?)))
