@@ -178,6 +178,7 @@ fn conditions(world: World) -> Conditions {
         repeats: world.repeats,
         filters: Vec::new(),
         limit: None,
+        concurrency: 8,
         seed: 0,
         use_cache: false,
         replayed: false,
@@ -185,6 +186,7 @@ fn conditions(world: World) -> Conditions {
         graders: 1,
         judge: None,
         prices: None,
+        setup: None,
         program: String::new(),
     }
 }

@@ -20,7 +20,7 @@ pub use engine::{Engine, OneAnswer, Progress, Replay, Replayed};
 pub use outcome::{CaseLine, Detail, EvalReport};
 pub use plan::{DryRun, Plan, RunDetails};
 pub use runs::{RunList, RunSummary, list_runs};
-pub use summary::{repro_command, summarize};
+pub use summary::{repro_command, shell_word, summarize};
 
 use crate::domain::ContentHash;
 use crate::gold::{FilterError, GoldError};
@@ -47,6 +47,8 @@ pub struct EvalOptions {
     pub judge: Option<ContentHash>,
     /// Hash of the prices in force.
     pub prices: Option<ContentHash>,
+    /// Hash of how models are reached: providers, routes, the proxy's settings.
+    pub setup: Option<ContentHash>,
     /// Whether the floor and the ceiling are measured too.
     pub bounds: bool,
 }

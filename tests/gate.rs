@@ -53,7 +53,7 @@ fn a_worse_release_exits_1_and_names_the_cases_that_it_broke() {
     let repro = texts(&report["next"])[0].to_owned();
     assert_eq!(
         repro,
-        format!("tollgate eval gold_sets/starter.jsonl --filter id:{} --seed 0", ids(&report["fell"])[0])
+        format!("tollgate eval gold_sets/starter.jsonl --filter id:{} --seed 0 --release 3", ids(&report["fell"])[0])
     );
     project.shell(&repro.replacen("tollgate", "\"$1\"", 1)).exits(0).says("score 0.000").says("of 1 cases passed");
 }
@@ -66,7 +66,7 @@ fn the_whole_report_of_a_failed_gate() {
     project.run(&["kb", "ingest"]).exits(0);
     let sides = ["gate", "--baseline", "2", "--candidate", "3"];
     let run = project.run(&[&sides, &WITHOUT_LATENCY[..], &["--quiet"]].concat());
-    insta::assert_snapshot!(transcript(&run), @r"
+    insta::assert_snapshot!(transcript(&run), @r#"
     exit 1
     --- stdout
     gate starter: release 3 against 2
@@ -104,6 +104,16 @@ fn the_whole_report_of_a_failed_gate() {
 
     7 cases lost score; 7 went from right to wrong. What costs the gold set's score most comes first.
 
+    vital · 1.000 → 0.000 · right → wrong, critical
+      question  What is vital?
+      expected  alpha
+      damage    0.1111 of the gold set's score
+
+      then      alpha
+      now       beta
+
+      tollgate eval gold_sets/starter.jsonl --filter id:vital --seed 0 --release 3
+
     then-0 · 1.000 → 0.000 · right → wrong
       question  What is then 0?
       expected  alpha
@@ -112,7 +122,7 @@ fn the_whole_report_of_a_failed_gate() {
       then      alpha
       now       beta
 
-      tollgate eval gold_sets/starter.jsonl --filter id:then-0 --seed 0
+      tollgate eval gold_sets/starter.jsonl --filter id:then-0 --seed 0 --release 3
 
     then-1 · 1.000 → 0.000 · right → wrong
       question  What is then 1?
@@ -122,7 +132,7 @@ fn the_whole_report_of_a_failed_gate() {
       then      alpha
       now       beta
 
-      tollgate eval gold_sets/starter.jsonl --filter id:then-1 --seed 0
+      tollgate eval gold_sets/starter.jsonl --filter id:then-1 --seed 0 --release 3
 
     then-2 · 1.000 → 0.000 · right → wrong
       question  What is then 2?
@@ -132,7 +142,7 @@ fn the_whole_report_of_a_failed_gate() {
       then      alpha
       now       beta
 
-      tollgate eval gold_sets/starter.jsonl --filter id:then-2 --seed 0
+      tollgate eval gold_sets/starter.jsonl --filter id:then-2 --seed 0 --release 3
 
     then-3 · 1.000 → 0.000 · right → wrong
       question  What is then 3?
@@ -142,23 +152,13 @@ fn the_whole_report_of_a_failed_gate() {
       then      alpha
       now       beta
 
-      tollgate eval gold_sets/starter.jsonl --filter id:then-3 --seed 0
-
-    then-4 · 1.000 → 0.000 · right → wrong
-      question  What is then 4?
-      expected  alpha
-      damage    0.1111 of the gold set's score
-
-      then      alpha
-      now       beta
-
-      tollgate eval gold_sets/starter.jsonl --filter id:then-4 --seed 0
+      tollgate eval gold_sets/starter.jsonl --filter id:then-3 --seed 0 --release 3
 
     The others
       case     then    now  set's score
-      ──────────────────────────────────────────────────────────
+      ────────────────────────────────────────────────
+      then-4  1.000  0.000      -0.1111  right → wrong
       then-5  1.000  0.000      -0.1111  right → wrong
-      vital   1.000  0.000      -0.1111  right → wrong, critical
 
     ── How sure this is ────────────────────────────────────────────────────────────────────────────────
 
@@ -185,12 +185,14 @@ fn the_whole_report_of_a_failed_gate() {
       verdict        verdict_ID
       decided        TIME, tollgate 0.1.0
 
+    note: what changed: stages.small: "echo/any" → "beta/any"
+
     ── Next ────────────────────────────────────────────────────────────────────────────────────────────
 
-      tollgate eval gold_sets/starter.jsonl --filter id:then-0 --seed 0
+      tollgate eval gold_sets/starter.jsonl --filter id:vital --seed 0 --release 3
       tollgate compare run_ID run_ID
     --- stderr
-    ");
+    "#);
 }
 
 #[test]

@@ -184,14 +184,14 @@ fn a_stored_passing_verdict_is_used() {
 
 #[test]
 fn a_passing_verdict_about_something_else_is_not_used() {
-    let project = with_two_applied([4, 8, 0, 0]);
+    let project = with_two_applied([8, 12, 0, 0]);
     write_cases(&project, "easy.jsonl", &json!([THEN, NOW]));
     let others: [&[&str]; 5] = [
         &["--margin", "1", "--skip", "pass_rate", "--skip", "cost_per_success"],
         &["--skip", "score", "--skip", "pass_rate", "--skip", "cost_per_success"],
         &["--gold-set", "easy.jsonl"],
         &["--filter", "id:both-*"],
-        &["--limit", "4"],
+        &["--limit", "8"],
     ];
     for other in others {
         gated(&project, &[&["--baseline", "live"], other].concat(), 0);
@@ -204,12 +204,12 @@ fn a_passing_verdict_about_something_else_is_not_used() {
 
 #[test]
 fn a_passing_verdict_over_runs_of_some_cases_is_not_used() {
-    let project = with_two_applied([4, 8, 0, 0]);
+    let project = with_two_applied([8, 12, 0, 0]);
     let run = |release: &str, more: &[&str]| {
         let report = project.json(&[&["eval", "--bounds", "never", "--release", release], more].concat());
         report["run"].as_str().unwrap().to_owned()
     };
-    for conditions in [&["--filter", "id:both-*"][..], &["--limit", "4"]] {
+    for conditions in [&["--filter", "id:both-*"][..], &["--limit", "8"]] {
         let (before, after) = (run("2", conditions), run("3", conditions));
         gated(&project, &["--baseline", &before, "--candidate", &after], 0);
         assert_eq!(migrated(&project, &["up"], 1)["stopped"]["number"], 3, "runs with {conditions:?} let it through");

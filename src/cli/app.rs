@@ -351,6 +351,16 @@ impl App {
         Ok(Arc::clone(self.proxy.get_or_init(|| proxy)))
     }
 
+    /// Hash of how models are reached, besides the release: the same model's name may stand for another one tomorrow. Keys
+    /// are masked when they are printed, and so are not in it.
+    pub(super) fn setup_hash(&self) -> ContentHash {
+        let Config { providers, routes, proxy, safety, .. } = &self.config;
+        let mut hasher = Hasher::default();
+        hasher.field(format!("{providers:?}")).field(format!("{routes:?}"));
+        hasher.field(format!("{proxy:?}")).field(format!("{safety:?}"));
+        hasher.finish()
+    }
+
     /// Hash of everything that prices depend on: the price book and the prices in the configuration.
     pub(super) fn prices_hash(&self) -> Result<ContentHash, Failure> {
         let mut hasher = Hasher::default();

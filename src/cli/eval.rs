@@ -207,6 +207,7 @@ fn options(args: &EvalArgs, app: &App, ready: &Ready) -> Result<EvalOptions, Fai
     Ok(EvalOptions {
         judge: ready.judge.as_ref().map(|judge| judge.hash().clone()),
         prices: Some(app.prices_hash()?),
+        setup: Some(app.setup_hash()),
         filters: args.filter.clone(),
         limit: args.limit,
         repeats: args.repeats,

@@ -61,6 +61,7 @@ pub(super) async fn evaluate(
         replayed: ready.proxy.replays(),
         judge: ready.judge.as_ref().map(|judge| judge.hash().clone()),
         prices: Some(app.prices_hash()?),
+        setup: Some(app.setup_hash()),
         bounds: false,
     };
     let plan = Plan::new(what.set.clone(), &options, &ready.release, knowledge)?;

@@ -4,26 +4,23 @@ mod escalate;
 mod flaky;
 mod show;
 mod sides;
-
-use std::path::PathBuf;
+mod terms;
 
 use clap::{Args, Subcommand};
 
 use super::app::{App, Pinned};
-use super::eval::validate_check;
 use super::failure::{Code, Failure};
 use super::model_args::{ModelArgs, parse_dollars};
 use super::output::Output;
-use crate::config::{GateMetric, GatePolicy, GateSettings};
-use crate::domain::{ContentHash, Hasher, NanoUsd, Verdict, VerdictId, rfc3339};
-use crate::eval::RunDetails;
+use crate::domain::{NanoUsd, Verdict, VerdictId, rfc3339};
 use crate::eval::judge::Calibration;
-use crate::gate::{self, Comparison, Conditions, Evidence, GateReport, JudgeStanding, QuarantinedCase, Side};
-use crate::gold::{self, GoldSet};
+use crate::eval::{RunDetails, shell_word};
+use crate::gate::{self, Comparison, Evidence, GateReport, JudgeStanding, QuarantinedCase};
 use crate::prompts::MigrationGate;
 use crate::store::{RunRow, VerdictRow};
 
 use sides::Choice;
+use terms::{Taken, TermArgs, Terms};
 
 /// Compare a candidate with a baseline and give a verdict: pass, fail or inconclusive
 ///
@@ -81,53 +78,6 @@ struct CompareArgs {
     models: ModelArgs,
 }
 
-/// What a verdict depends on besides its two sides.
-#[derive(Debug, Args)]
-pub(super) struct TermArgs {
-    /// The gold set [default: that of the migration's [gate], or `eval.gold_set`]
-    #[arg(long, value_name = "FILE")]
-    gold_set: Option<PathBuf>,
-    /// Where margins and tiers start from: standard or strict [default: `gate.policy`]
-    #[arg(long, value_name = "POLICY", value_parser = policies())]
-    policy: Option<String>,
-    /// How far the score may fall, in points of 0 to 1 [default: `gate.margin`]
-    #[arg(long, value_name = "POINTS", value_parser = super::eval::parse_score)]
-    margin: Option<f64>,
-    /// Leave a metric out: score, pass_rate, refusal, groundedness, cost_per_success, retrieve_p95, ticket_p95,
-    /// generate_p95, slices
-    #[arg(long, value_name = "METRIC", value_parser = parse_metric)]
-    skip: Vec<GateMetric>,
-    /// Ask each case K times on each side [default: `gate.repeats`]
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    repeats: Option<u32>,
-    /// Only cases that meet all of these, as in `tollgate eval`
-    #[arg(long, value_name = "CONDITION", allow_hyphen_values = true)]
-    filter: Vec<String>,
-    /// Only the first N of the selected cases
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
-    /// Cases under way at a time [default: `eval.concurrency`]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_024))]
-    concurrency: Option<u64>,
-    /// Makes whatever is random repeatable
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
-    seed: u64,
-}
-
-fn policies() -> clap::builder::PossibleValuesParser {
-    GatePolicy::CHOICES.iter().map(|(name, _)| *name).collect::<Vec<_>>().into()
-}
-
-fn parse_metric(text: &str) -> Result<GateMetric, String> {
-    GateMetric::ALL.into_iter().find(|metric| metric.as_str() == text).ok_or_else(|| {
-        let known = GateMetric::ALL.map(GateMetric::as_str);
-        match crate::domain::nearest(text, known) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("name one of {}", known.join(", ")),
-        }
-    })
-}
-
 pub(super) async fn run(args: GateArgs, app: &App, output: &Output) -> Result<Code, Failure> {
     match args.command {
         None => compare(&args.compare, app, output).await,
@@ -138,116 +88,34 @@ pub(super) async fn run(args: GateArgs, app: &App, output: &Output) -> Result<Co
     }
 }
 
-/// What a candidate has to clear, and on which cases: settled before anything is asked.
-pub(super) struct Terms {
-    pub(super) set: GoldSet,
-    pub(super) settings: GateSettings,
-    pub(super) filters: Vec<String>,
-    pub(super) limit: Option<usize>,
-    pub(super) concurrency: Option<u64>,
-    pub(super) seed: u64,
-    hash: ContentHash,
-}
-
-impl Terms {
-    /// The project's settings, overridden by the migration's own, overridden by flags.
-    pub(super) fn of(app: &App, wanted: &MigrationGate, args: &TermArgs) -> Result<Self, Failure> {
-        let named = args.policy.as_deref();
-        let flag = GatePolicy::CHOICES.iter().find(|(name, _)| Some(*name) == named).map(|(_, policy)| *policy);
-        let mut settings = match flag.or(wanted.policy) {
-            Some(policy) if policy != app.config.gate.policy => app.config.gate.under(policy),
-            _ => app.config.gate.clone(),
-        };
-        if let Some(margin) = args.margin.or(wanted.margin) {
-            settings.set_margin(margin);
-        }
-        if let Some(repeats) = args.repeats.or(wanted.repeats) {
-            settings.repeats = repeats;
-        }
-        for metric in &args.skip {
-            settings.skip(*metric);
-        }
-        let set = open_set(app, args.gold_set.as_deref(), wanted.gold_set.as_deref())?;
-        let mut hasher = Hasher::default();
-        hasher.field(serde_json::to_string(&settings).unwrap_or_default());
-        hasher.field(args.seed.to_le_bytes());
-        hasher.field(app.prices_hash()?.as_str()).field(format!("{:?}", app.config.judge));
-        Ok(Self {
-            set,
-            settings,
-            filters: args.filter.clone(),
-            limit: args.limit,
-            concurrency: args.concurrency,
-            seed: args.seed,
-            hash: hasher.finish(),
-        })
-    }
-
-    /// Hash of all that a verdict depends on besides the releases and the gold set, when the sides were measured like this:
-    /// a stored run or a baseline may have asked other cases than these terms would, or less often.
-    fn about(&self, taken: &Taken<'_>) -> ContentHash {
-        let Taken { filters, limit, use_cache, replayed, repeats, seeds } = taken;
-        let mut hasher = Hasher::default();
-        hasher.field(self.hash.as_str()).field(filters.join("\n")).field(format!("{limit:?}"));
-        hasher.field([u8::from(*use_cache), u8::from(*replayed)]);
-        hasher.field(repeats.min(&self.settings.repeats).to_le_bytes());
-        for seed in seeds {
-            hasher.field(seed.to_le_bytes());
-        }
-        hasher.finish()
-    }
-}
-
-/// What the answers behind a verdict were taken under.
-struct Taken<'a> {
-    filters: &'a [String],
-    limit: Option<usize>,
-    use_cache: bool,
-    replayed: bool,
-    /// On the side that has fewer.
-    repeats: u32,
-    seeds: [u64; 2],
-}
-
-impl<'a> Taken<'a> {
-    fn of(before: &Conditions, after: &'a Conditions) -> Self {
-        Self {
-            filters: &after.filters,
-            limit: after.limit,
-            use_cache: after.use_cache,
-            replayed: before.replayed || after.replayed,
-            repeats: before.repeats.min(after.repeats),
-            seeds: [before.seed, after.seed],
-        }
-    }
-
-    /// What `migrate up` asks for: every case, as often as the settings say.
-    fn in_full(terms: &Terms) -> Self {
-        let repeats = terms.settings.repeats;
-        Self { filters: &[], limit: None, use_cache: false, replayed: false, repeats, seeds: [terms.seed; 2] }
-    }
-}
-
-/// The gold set that a flag, a migration or the project names, unchanged since it was frozen.
-fn open_set(app: &App, flag: Option<&std::path::Path>, wanted: Option<&str>) -> Result<GoldSet, Failure> {
-    let named = |name: &str| {
-        let is_path = name.contains('/') || std::path::Path::new(name).extension().is_some();
-        let path = if is_path { name.to_owned() } else { format!("gold_sets/{name}.jsonl") };
-        app.config.root.join(path)
-    };
-    let path = flag.map(std::path::Path::to_owned).or_else(|| wanted.map(named));
-    let path = path.or_else(|| app.config.eval.gold_set.clone()).ok_or_else(super::gold::no_gold_set)?;
-    let set = GoldSet::open(&path, validate_check)?;
-    gold::require_unchanged(&set)?;
-    Ok(set)
-}
-
 async fn compare(args: &CompareArgs, app: &App, output: &Output) -> Result<Code, Failure> {
-    let (baseline, candidate) = sides::choose(app, args.baseline.as_deref(), args.candidate.as_deref(), output)?;
+    let gold_set = args.terms.gold_set.as_deref();
+    let (baseline, candidate, note) =
+        sides::choose(app, args.baseline.as_deref(), args.candidate.as_deref(), gold_set)?;
+    output.note(note.unwrap_or_default());
+    let are_releases = matches!((&baseline, &candidate), (Choice::Release { .. }, Choice::Release { .. }));
+    if args.escalate && !are_releases {
+        let hint = "name both sides as releases: live, work, a number, or git:REF";
+        return Err(Failure::usage("only releases can be asked again", hint));
+    }
     let wanted = candidate.migration_gate(app)?;
-    let terms = Terms::of(app, &wanted, &args.terms)?;
+    let terms = Terms::of(app, &wanted, &args.terms, candidate.run().or(baseline.run()))?;
     let buying = Buying { fresh: args.fresh, max_cost: args.max_cost, models: &args.models };
-    let report = weigh(app, output, &baseline, &candidate, &terms, &buying, args.escalate).await?;
+    let mut report = weigh(app, output, &baseline, &candidate, &terms, &buying, args.escalate).await?;
+    report.notes.extend(note.map(str::to_owned));
+    if let (Choice::Release { pinned: before, .. }, Choice::Release { pinned: after, .. }) = (&baseline, &candidate) {
+        let changed = before.release.changes_to(&after.release).join(", ");
+        report.notes.insert(
+            0,
+            match changed.as_str() {
+                "" if before.release.hash == after.release.hash => "what changed: nothing".to_owned(),
+                "" => "what changed: the files of prompts".to_owned(),
+                changed => format!("what changed: {changed}"),
+            },
+        );
+    }
+    report.next = next_steps(&report, &args.terms, are_releases);
+    keep(app, &report).await?;
     output.write(&report)?;
     Ok(code(report.verdict))
 }
@@ -271,7 +139,7 @@ fn code(verdict: Verdict) -> Code {
     }
 }
 
-/// Evaluates what has to be evaluated, decides, and keeps the decision.
+/// Evaluates what has to be evaluated, and decides.
 async fn weigh(
     app: &App,
     output: &Output,
@@ -286,11 +154,13 @@ async fn weigh(
     let before = sides::evidence(app, output, baseline, terms, buying, &mut left).await?;
     let after = sides::evidence(app, output, candidate, terms, buying, &mut left).await?;
     let (now, id) = (app.clock.now(), app.ids.next::<VerdictId>(&*app.clock));
+    let (baseline_side, candidate_side) = (before.side(), after.side());
+    let about = terms.about(&Taken::of(&baseline_side, &candidate_side));
     let comparison = Comparison {
-        baseline: Side { name: &before.name, evidence: &before.evidence, fresh: before.fresh, stored: before.stored },
-        candidate: Side { name: &after.name, evidence: &after.evidence, fresh: after.fresh, stored: after.stored },
+        baseline: baseline_side,
+        candidate: candidate_side,
         settings: &terms.settings,
-        terms: terms.about(&Taken::of(&before.evidence.conditions, &after.evidence.conditions)),
+        terms: about,
         seed: terms.seed,
         judge: judge_standing(app, &after.evidence)?,
         quarantined: quarantined(app, &after.evidence.conditions.gold_set)?,
@@ -300,8 +170,6 @@ async fn weigh(
         let asked = escalate::Asked { app, output, terms, models: buying.models, left };
         escalate::run(&asked, baseline, candidate, &comparison, &mut report).await?;
     }
-    report.next = next_steps(&report, baseline, candidate);
-    keep(app, &report).await?;
     Ok(report)
 }
 
@@ -366,12 +234,19 @@ fn judge_standing(app: &App, evidence: &Evidence) -> Result<Option<JudgeStanding
     }))
 }
 
-fn next_steps(report: &GateReport, baseline: &Choice, candidate: &Choice) -> Vec<String> {
+fn next_steps(report: &GateReport, args: &TermArgs, are_releases: bool) -> Vec<String> {
+    let (before, after, flags) = (&report.baseline.name, &report.candidate.name, args.flags());
     let mut next = Vec::new();
     match report.verdict {
-        Verdict::Pass if matches!(candidate, Choice::Release { .. }) => {
+        Verdict::Pass if are_releases => {
             next.push("tollgate migrate status".to_owned());
-            next.push("tollgate migrate up".to_owned());
+            // A verdict on other terms is none that `up` would take.
+            if flags.is_empty() {
+                next.push(match args.repeats {
+                    Some(repeats) => format!("tollgate migrate up --repeats {repeats}"),
+                    None => "tollgate migrate up".to_owned(),
+                });
+            }
         }
         Verdict::Pass => {}
         Verdict::Fail => {
@@ -381,13 +256,19 @@ fn next_steps(report: &GateReport, baseline: &Choice, candidate: &Choice) -> Vec
             }
         }
         Verdict::Inconclusive => {
-            let both = format!("tollgate gate --baseline {} --candidate {}", baseline.name(), candidate.name());
+            let both =
+                format!("tollgate gate --baseline {} --candidate {}{flags}", shell_word(before), shell_word(after));
+            if report.judge.as_ref().is_some_and(|judge| !judge.trusted) {
+                next.push("tollgate judge calibrate LABELS.csv".to_owned());
+                return next;
+            }
             if let Some(repeats) = report.needed.as_ref().and_then(|needed| needed.repeats) {
                 next.push(format!("{both} --repeats {repeats}"));
             }
-            if report.escalation.is_none() && report.metrics.first().is_some_and(|m| m.outcome == Verdict::Inconclusive)
-            {
-                next.push(format!("{both} --escalate --max-cost 1"));
+            let is_open = report.metrics.first().is_some_and(|primary| primary.outcome == Verdict::Inconclusive);
+            if report.escalation.is_none() && is_open && are_releases {
+                let repeats = args.repeats.map_or_else(String::new, |repeats| format!(" --repeats {repeats}"));
+                next.push(format!("{both}{repeats} --escalate --max-cost 1"));
             }
         }
     }
@@ -418,27 +299,18 @@ pub(super) async fn clear(
     wanted: &MigrationGate,
     args: &ClearArgs<'_>,
 ) -> Result<Cleared, Failure> {
-    let flags = TermArgs {
-        gold_set: None,
-        policy: None,
-        margin: None,
-        skip: Vec::new(),
-        repeats: args.repeats,
-        filter: Vec::new(),
-        limit: None,
-        concurrency: None,
-        seed: 0,
-    };
-    let terms = Terms::of(app, wanted, &flags)?;
+    let flags = TermArgs { repeats: args.repeats, ..TermArgs::default() };
+    let terms = Terms::of(app, wanted, &flags, None)?;
+    // A verdict over other documents than those of now is none: they are brought up to date first.
+    app.ready(&candidate, "eval", args.models, output).await?;
     let (before, after) = (&baseline.release.hash, &candidate.release.hash);
-    let about = terms.about(&Taken::in_full(&terms));
+    let about = terms.about(&Taken::in_full(&terms, app)?);
     let found = app.store.latest_verdict(before, after, &terms.set.hash, &about)?;
     let quarantined = quarantined(app, &terms.set.name)?;
     // What was let through for a case in quarantine is judged anew when the quarantine is over.
     let still_holds = |row: &VerdictRow| {
-        let report: Option<GateReport> = serde_json::from_str(&row.body).ok();
-        let cases = report.map(|report| report.quarantined).unwrap_or_default();
-        cases.iter().all(|case| quarantined.iter().any(|now| now.case == case.case))
+        let Ok(report) = serde_json::from_str::<GateReport>(&row.body) else { return false };
+        report.quarantined.iter().all(|case| quarantined.iter().any(|now| now.case == case.case))
     };
     if let Some(row) = found.filter(|row| row.verdict == Verdict::Pass && still_holds(row)) {
         return Ok(Cleared { verdict: row.id, outcome: row.verdict, stored: true });
@@ -446,6 +318,7 @@ pub(super) async fn clear(
     let buying = Buying { fresh: false, max_cost: args.max_cost, models: args.models };
     let (baseline, candidate) = (Choice::release(baseline), Choice::release(candidate));
     let report = weigh(app, output, &baseline, &candidate, &terms, &buying, false).await?;
+    keep(app, &report).await?;
     output.note(&report.headline());
     Ok(Cleared { verdict: report.id, outcome: report.verdict, stored: false })
 }

@@ -174,8 +174,14 @@ impl GateSettings {
     /// The same limits, budgets and amounts of evidence under another policy's margins and tiers.
     #[must_use]
     pub fn under(&self, policy: GatePolicy) -> Self {
-        let Self { policy, metrics, .. } = Self::of(policy);
-        Self { policy, metrics, ..self.clone() }
+        let (old, mut new) = (Self::of(self.policy), Self::of(policy));
+        for (metric, settings) in &self.metrics {
+            // What somebody has set for a metric by hand stays; the score's margin is what a policy is about.
+            if *metric != GateMetric::Score && old.metric(*metric) != *settings {
+                new.metrics.insert(*metric, *settings);
+            }
+        }
+        Self { policy, metrics: new.metrics, ..self.clone() }
     }
 
     /// How `metric` is judged.

@@ -58,6 +58,9 @@ pub struct RunDetails {
     /// Hash of the prices in force.
     #[serde(default)]
     pub prices: Option<ContentHash>,
+    /// Hash of how models are reached: providers, routes, the proxy's settings. Keys are not in it.
+    #[serde(default)]
+    pub setup: Option<ContentHash>,
 }
 
 impl Plan {
@@ -91,6 +94,7 @@ impl Plan {
             graders: super::grade::VERSION,
             judge: options.judge.clone(),
             prices: options.prices.clone(),
+            setup: options.setup.clone(),
         };
         let everything = options.filters.is_empty();
         let selected = if everything { set.case_count } else { count(&set, &filter)? };
@@ -211,6 +215,7 @@ mod tests {
             replayed: false,
             judge: None,
             prices: None,
+            setup: None,
             bounds: false,
         };
         let plan = Plan::new(set, &options, &release, ContentHash::of(b"")).unwrap();

@@ -36,13 +36,18 @@ pub fn summarize(store: &Store, run: &RunRow, detail: Detail) -> Result<EvalRepo
     Ok(tally.finish(run, details))
 }
 
-/// The command that asks one case of a gold set again.
-pub fn repro_command(gold_path: &str, case: &str, seed: u64) -> String {
-    let quoted = |text: &str| {
-        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=@,+".contains(&byte));
-        if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
-    };
-    format!("tollgate eval {} --filter {} --seed {seed}", quoted(gold_path), quoted(&filter_for_id(case)))
+/// The command that asks one case of a gold set again, of `release` as `--release` names it.
+pub fn repro_command(gold_path: &str, case: &str, seed: u64, release: &str) -> String {
+    let (path, filter) = (shell_word(gold_path), shell_word(&filter_for_id(case)));
+    let release = if release == "work" { String::new() } else { format!(" --release {}", shell_word(release)) };
+    format!("tollgate eval {path} --filter {filter} --seed {seed}{release}")
+}
+
+/// A text as one word for a shell.
+pub fn shell_word(text: &str) -> String {
+    let plain =
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=@,+".contains(&byte));
+    if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// The scores of floor and ceiling, and the cases they were measured on.
@@ -239,7 +244,7 @@ impl Tally {
             return;
         }
         let id = &case.first.case_id;
-        let repro = repro_command(&self.gold_path, id, self.seed);
+        let repro = repro_command(&self.gold_path, id, self.seed, "work");
         let error = case.error.clone().or_else(|| case.shown().error.clone());
         self.failing.push(FailingCase { case: id.clone(), score: case.score, error, repro });
     }

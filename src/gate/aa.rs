@@ -11,8 +11,8 @@ use crate::domain::Verdict;
 use crate::eval::RunDetails;
 use crate::store::{CaseKind, RunRow, Store};
 
-/// Drawings of each test in a simulated gate: rates of false alarms need no finer intervals.
-const RESAMPLES: u32 = 1_000;
+/// Drawings of each test in a simulated gate: enough for the levels of fifty metrics under Holm's correction.
+const RESAMPLES: u32 = 2_000;
 
 /// What a gate makes of a release that is compared with itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -55,7 +55,7 @@ pub fn simulate(
             settings: &settings,
             seed: seed ^ round,
             timed: !evidence.conditions.replayed,
-            same_machine: true,
+            elsewhere: None,
         };
         let (metrics, slices) = judge(measure.metrics(), measure.slices(), &settings);
         let decides = |tier: Tier, outcome: Verdict| {

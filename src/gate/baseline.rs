@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Evidence, GateError};
-use crate::domain::ContentHash;
+use crate::domain::{ContentHash, Hasher};
 
 /// The directory of committed baselines, within the project.
 pub const BASELINES: &str = "reports/baselines";
@@ -15,7 +15,7 @@ const SCHEMA: &str = "gate_baseline/v1";
 pub struct Baseline {
     /// `gate_baseline/v1`.
     pub schema: String,
-    /// Hash of the evidence as it is written here.
+    /// Hash of all else that is written here.
     pub hash: ContentHash,
     /// When it was accepted, RFC 3339.
     pub blessed_at: String,
@@ -28,12 +28,15 @@ pub struct Baseline {
 impl Baseline {
     /// Accepts `evidence`.
     pub fn bless(evidence: Evidence, blessed_at: String, reason: String) -> Self {
-        Self { schema: SCHEMA.to_owned(), hash: hash(&evidence), blessed_at, reason, evidence }
+        Self { schema: SCHEMA.to_owned(), hash: hash(&evidence, &blessed_at, &reason), blessed_at, reason, evidence }
     }
 
     /// Where it belongs in the project at `root`.
     pub fn path(&self, root: &Path) -> PathBuf {
-        let name = format!("{}-{}.json", self.evidence.conditions.gold_set, self.hash.short());
+        // The name came with the evidence, and is no path.
+        let plain = |letter: char| if letter.is_alphanumeric() || "-_".contains(letter) { letter } else { '_' };
+        let set: String = self.evidence.conditions.gold_set.chars().map(plain).collect();
+        let name = format!("{set}-{}.json", self.hash.short());
         root.join(BASELINES).join(name)
     }
 
@@ -55,7 +58,7 @@ impl Baseline {
         if baseline.schema != SCHEMA {
             return Err(unreadable(format!("it says that it is a `{}`, not a `{SCHEMA}`", baseline.schema)));
         }
-        let found = hash(&baseline.evidence);
+        let found = hash(&baseline.evidence, &baseline.blessed_at, &baseline.reason);
         if found != baseline.hash {
             let (stated, found) = (baseline.hash.short().to_owned(), found.short().to_owned());
             return Err(GateError::BaselineChanged { path: path.to_owned(), stated, found });
@@ -63,21 +66,27 @@ impl Baseline {
         Ok(baseline)
     }
 
-    /// The baselines of the gold set `name` in the project at `root`, the one blessed last first. Files that are none are
-    /// passed over here; naming one says what is wrong with it.
-    pub fn of_set(root: &Path, name: &str) -> Vec<(PathBuf, Self)> {
+    /// The baselines of the gold set `name` in the project at `root`, the one blessed last first.
+    ///
+    /// # Errors
+    /// As [`Baseline::read`] for any file there: passing one over would compare with another than is meant.
+    pub fn of_set(root: &Path, name: &str) -> Result<Vec<(PathBuf, Self)>, GateError> {
         let files = std::fs::read_dir(root.join(BASELINES)).into_iter().flatten().flatten().map(|entry| entry.path());
         let is_json = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
-        let mut found: Vec<(PathBuf, Self)> = files
-            .filter(is_json)
-            .filter_map(|path| Self::read(&path).ok().map(|baseline| (path, baseline)))
-            .filter(|(_, baseline)| baseline.evidence.conditions.gold_set == name)
-            .collect();
-        found.sort_by(|one, other| (&other.1.blessed_at, &other.0).cmp(&(&one.1.blessed_at, &one.0)));
-        found
+        let mut found = Vec::new();
+        for path in files.filter(is_json) {
+            let baseline = Self::read(&path)?;
+            if baseline.evidence.conditions.gold_set == name {
+                found.push((path, baseline));
+            }
+        }
+        found.sort_by(|one: &(PathBuf, Self), other| (&other.1.blessed_at, &other.0).cmp(&(&one.1.blessed_at, &one.0)));
+        Ok(found)
     }
 }
 
-fn hash(evidence: &Evidence) -> ContentHash {
-    ContentHash::of(serde_json::to_string(evidence).unwrap_or_default().as_bytes())
+fn hash(evidence: &Evidence, blessed_at: &str, reason: &str) -> ContentHash {
+    let mut hasher = Hasher::default();
+    hasher.field(serde_json::to_string(evidence).unwrap_or_default()).field(blessed_at).field(reason);
+    hasher.finish()
 }

@@ -51,13 +51,20 @@ pub fn decide(comparison: &Comparison<'_>, id: VerdictId, decided_at: String) ->
     before.conditions.require_comparable(&after.conditions)?;
     let pairs = Pairs::of(before, after);
     let timed = !before.conditions.replayed && !after.conditions.replayed;
-    let measure =
-        Measure { pairs: &pairs, settings, seed: *seed, timed, same_machine: baseline.stored && candidate.stored };
+    let elsewhere = if !baseline.stored || !candidate.stored {
+        Some("the baseline's latency comes from a file, so only the budget is judged")
+    } else if before.conditions.concurrency != after.conditions.concurrency {
+        Some("the two sides were asked at different concurrency, so only the budget is judged")
+    } else {
+        None
+    };
+    let measure = Measure { pairs: &pairs, settings, seed: *seed, timed, elsewhere };
     let (metrics, slices) = judge(measure.metrics(), measure.slices(), settings);
     let flips = critical_flips(&pairs, &comparison.quarantined);
-    let Ruling { verdict, reasons } = Ruling::of(comparison.judge.as_ref(), &metrics, &slices, &flips, pairs.unpaired);
-    let (fell, fell_unlisted) = moved(&pairs, after, |damage| damage < 0.0);
-    let (rose, rose_unlisted) = moved(&pairs, after, |damage| damage > 0.0);
+    let Ruling { verdict, reasons } =
+        Ruling::of(comparison.judge.as_ref(), &metrics, &slices, &flips, Missing::of(&pairs));
+    let (fell, fell_unlisted) = moved(&pairs, candidate, |damage| damage < 0.0);
+    let (rose, rose_unlisted) = moved(&pairs, candidate, |damage| damage > 0.0);
     let needed = if verdict == Verdict::Inconclusive { needed(comparison, &pairs, &metrics) } else { None };
     let gold = &after.conditions;
     Ok(GateReport {
@@ -75,6 +82,7 @@ pub fn decide(comparison: &Comparison<'_>, id: VerdictId, decided_at: String) ->
         paired: pairs.count(),
         clusters: pairs.clusters.len() as u64,
         unpaired: pairs.unpaired,
+        incomplete: pairs.incomplete,
         counts: pairs.counts(),
         metrics,
         slices,
@@ -87,7 +95,7 @@ pub fn decide(comparison: &Comparison<'_>, id: VerdictId, decided_at: String) ->
         escalation: None,
         judge: comparison.judge.clone(),
         quarantined: comparison.quarantined.clone(),
-        notes: notes(before, after),
+        notes: notes(before, after, &pairs),
         next: Vec::new(),
         seed: *seed,
         program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -106,8 +114,12 @@ impl GateReport {
             self.needed = None;
         }
         self.escalation = Some(escalation);
-        let ruling = Ruling::of(self.judge.as_ref(), &self.metrics, &self.slices, &self.critical_flips, self.unpaired);
+        let ruling = Ruling::of(self.judge.as_ref(), &self.metrics, &self.slices, &self.critical_flips, self.missing());
         (self.verdict, self.reasons) = (ruling.verdict, ruling.reasons);
+    }
+
+    fn missing(&self) -> Missing {
+        Missing { unpaired: self.unpaired, incomplete: self.incomplete, clusters: self.clusters }
     }
 
     /// The verdict in one line.
@@ -122,6 +134,24 @@ pub(super) fn critical_flips(pairs: &Pairs<'_>, quarantined: &[QuarantinedCase])
     pairs.iter().filter(flipped).map(|pair| pair.id.to_owned()).collect()
 }
 
+/// Fewest clusters in which a loss could be proven: all of six turn out worse by chance once in 64 times.
+const FEWEST_CLUSTERS: u64 = 6;
+
+/// What stands in the way of a pass.
+#[derive(Clone, Copy)]
+struct Missing {
+    unpaired: u64,
+    incomplete: u64,
+    clusters: u64,
+}
+
+impl Missing {
+    fn of(pairs: &Pairs<'_>) -> Self {
+        let Pairs { unpaired, incomplete, .. } = *pairs;
+        Self { unpaired, incomplete, clusters: pairs.clusters.len() as u64 }
+    }
+}
+
 /// A verdict and why.
 struct Ruling {
     verdict: Verdict,
@@ -134,7 +164,7 @@ impl Ruling {
         metrics: &[MetricReport],
         slices: &[MetricReport],
         flips: &[String],
-        unpaired: u64,
+        missing: Missing,
     ) -> Self {
         if let Some(judge) = judge.filter(|judge| !judge.trusted) {
             let kappa = match judge.kappa {
@@ -159,11 +189,21 @@ impl Ruling {
         if !failed.is_empty() {
             return Self { verdict: Verdict::Fail, reasons: failed };
         }
-        let is_open = |metric: &&MetricReport| metric.tier == Tier::Critical && metric.outcome == Verdict::Inconclusive;
+        let is_open = |metric: &&MetricReport| {
+            metric.outcome == Verdict::Inconclusive && (metric.tier == Tier::Critical || metric.limit_open)
+        };
         let mut open: Vec<String> = all().filter(is_open).map(said).collect();
+        let Missing { unpaired, incomplete, clusters } = missing;
         if unpaired > 0 {
             let cases = if unpaired == 1 { "case is" } else { "cases are" };
             open.push(format!("{unpaired} {cases} not judged on both sides"));
+        }
+        if incomplete > 0 {
+            let cases = if incomplete == 1 { "case lacks some of its" } else { "cases lack some of their" };
+            open.push(format!("{incomplete} {cases} answers"));
+        }
+        if clusters < FEWEST_CLUSTERS {
+            open.push(format!("{clusters} independent cases cannot prove any loss; {FEWEST_CLUSTERS} are the fewest"));
         }
         if !open.is_empty() {
             return Self { verdict: Verdict::Inconclusive, reasons: open };
@@ -197,7 +237,12 @@ fn side(side: &Side<'_>, pairs: &Pairs<'_>, score: impl Fn(&Pair<'_>) -> f64) ->
 }
 
 /// The cases that moved one way, the greatest move of the set's score first.
-fn moved(pairs: &Pairs<'_>, after: &Evidence, wanted: impl Fn(f64) -> bool) -> (Vec<MovedCase>, u64) {
+fn moved(pairs: &Pairs<'_>, candidate: &Side<'_>, wanted: impl Fn(f64) -> bool) -> (Vec<MovedCase>, u64) {
+    let after = candidate.evidence;
+    // A run or a file is of a numbered release.
+    let number = after.conditions.release.to_string();
+    let is_release = candidate.name.starts_with("git:") || ["work", "live"].contains(&candidate.name);
+    let release = if is_release { candidate.name } else { number.as_str() };
     let weight = pairs.weight();
     let damage = |pair: &Pair<'_>| pair.before.weight * pair.score.change() / weight;
     let mut found: Vec<(f64, &Pair<'_>)> =
@@ -222,12 +267,12 @@ fn moved(pairs: &Pairs<'_>, after: &Evidence, wanted: impl Fn(f64) -> bool) -> (
         then: pair.before.answer.clone(),
         now: pair.after.answer.clone(),
         error: pair.after.error.clone(),
-        repro: repro_command(&after.conditions.gold_path, pair.id, after.conditions.seed),
+        repro: repro_command(&after.conditions.gold_path, pair.id, after.conditions.seed, release),
     });
     (list.collect(), unlisted)
 }
 
-fn notes(before: &Evidence, after: &Evidence) -> Vec<String> {
+fn notes(before: &Evidence, after: &Evidence, pairs: &Pairs<'_>) -> Vec<String> {
     let (before, after) = (&before.conditions, &after.conditions);
     let mut notes = Vec::new();
     if before.release_hash == after.release_hash {
@@ -238,6 +283,18 @@ fn notes(before: &Evidence, after: &Evidence) -> Vec<String> {
     }
     if before.program != after.program {
         notes.push(format!("the runs were made by tollgate {} and {}", before.program, after.program));
+    }
+    let is_changed = before.release_hash != after.release_hash;
+    if is_changed
+        && pairs.clusters.len() as u64 >= FEWEST_CLUSTERS
+        && pairs.iter().all(|pair| pair.score.change() >= 0.0)
+    {
+        // The share p at which no loss among n cases is seen with a probability of 2.5 %: (1 - p)^n = 0.025.
+        let unseen = 1.0 - 0.025_f64.powf(1.0 / pairs.clusters.len() as f64);
+        notes.push(format!(
+            "no case lost score; losses on less than {:.1}% of such questions may go unseen",
+            unseen * 100.0
+        ));
     }
     if before.replayed || after.replayed {
         notes.push("answers were replayed from a recording, so latency is not judged".to_owned());

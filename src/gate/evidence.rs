@@ -45,6 +45,8 @@ pub struct Conditions {
     pub filters: Vec<String>,
     /// Most cases.
     pub limit: Option<usize>,
+    /// Cases that were under way at a time.
+    pub concurrency: usize,
     /// The seed.
     pub seed: u64,
     /// Whether answer caches were used.
@@ -59,6 +61,9 @@ pub struct Conditions {
     pub judge: Option<ContentHash>,
     /// The prices in force.
     pub prices: Option<ContentHash>,
+    /// How models were reached.
+    #[serde(default)]
+    pub setup: Option<ContentHash>,
     /// Version of the program.
     pub program: String,
 }
@@ -171,6 +176,7 @@ impl Conditions {
             repeats: details.repeats,
             filters: details.filters,
             limit: details.limit,
+            concurrency: details.concurrency,
             seed: details.seed,
             use_cache: details.use_cache,
             replayed: details.replayed,
@@ -178,6 +184,7 @@ impl Conditions {
             graders: details.graders,
             judge: details.judge,
             prices: details.prices,
+            setup: details.setup,
             program: details.program,
         }
     }
@@ -251,6 +258,11 @@ impl CaseEvidence {
     /// The mean score of the judged repeats; `None` without any.
     pub fn score(&self) -> Option<f64> {
         self.mean(|repeat| repeat.score)
+    }
+
+    /// Whether every repeat has a score.
+    pub(super) fn is_whole(&self) -> bool {
+        self.repeats.iter().all(|repeat| repeat.score.is_some())
     }
 
     /// Share of the judged repeats at or above `pass_score`.

@@ -70,16 +70,17 @@ fn judge_one(one: Measured, settings: &GateSettings, level: f64, p_adjusted: Opt
     let full_level = (1.0 - settings.confidence) / 2.0;
     let proven = p_adjusted.is_some_and(|p| p <= full_level);
     let change = effect.zip(interval).map(|(effect, interval)| Change::of(&one, effect, interval, proven));
-    let (mut outcome, mut why) = match (&change, one.missing) {
+    let (mut outcome, mut why) = match (&change, one.otherwise) {
         (Some(change), _) => change.judge(&one),
-        (None, Some(missing)) if one.harmless => (Verdict::Pass, missing.to_owned()),
-        (None, Some(missing)) => (Verdict::Inconclusive, missing.to_owned()),
+        (None, Some((verdict, why))) => (verdict, why.to_owned()),
         (None, None) => (Verdict::Inconclusive, "nothing is known of the change".to_owned()),
     };
+    let mut limit_open = false;
     if let Some(limit) = &one.limit {
         let (held, said) = limit.judge(one.unit);
         // A broken limit outweighs whatever is said of the change, an open one only what is no failure.
-        if held == Verdict::Fail || (held == Verdict::Inconclusive && outcome == Verdict::Pass) {
+        limit_open = held == Verdict::Inconclusive && outcome != Verdict::Fail;
+        if held == Verdict::Fail || limit_open {
             (outcome, why) = (held, said);
         }
     }
@@ -100,6 +101,7 @@ fn judge_one(one: Measured, settings: &GateSettings, level: f64, p_adjusted: Opt
             .as_ref()
             .and_then(|change| minimum_detectable(change.standard_error(), confidence, POWER)),
         limit: one.limit.as_ref().map(|limit| limit.at),
+        limit_open,
         cases: one.cases,
         outcome,
         why,
@@ -139,6 +141,14 @@ impl Change {
         // A rounding error is no loss.
         if self.gains.lower >= -margin - 1e-12 {
             return (Verdict::Pass, String::new());
+        }
+        if !self.proven && self.gains.upper < 0.0 && self.gain < -margin && !self.negligible {
+            let why = format!(
+                "looks worse by {}, but too few cases moved to prove it; the margin is {}",
+                show(-self.gain),
+                show(margin)
+            );
+            return (Verdict::Inconclusive, why);
         }
         if self.negligible {
             return (Verdict::Pass, format!("the change is below {:.0} ms", one.floor));

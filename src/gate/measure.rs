@@ -4,8 +4,10 @@ use super::MetricUnit;
 use super::evidence::Repeat;
 use super::pair::{Pair, Pairs, Sides};
 use crate::config::{GateMetric, GateSettings, Tier};
-use crate::domain::{Hasher, NanoUsd};
-use crate::stats::{Bootstrap, Interval, Resampling, bootstrap, bootstrap_quantile_change, mcnemar, sign_flip};
+use crate::domain::{Hasher, NanoUsd, Verdict};
+use crate::stats::{
+    Bootstrap, Interval, Resampling, bootstrap, bootstrap_quantile_change, mcnemar, quantile, sign_flip,
+};
 
 /// The percentile of latency that is judged.
 const P95: f64 = 0.95;
@@ -29,10 +31,8 @@ pub(super) struct Measured {
     pub(super) limit: Option<Limit>,
     /// Worsening in the metric's own unit up to which it is never a regression.
     pub(super) floor: f64,
-    /// Why nothing can be said of the change.
-    pub(super) missing: Option<&'static str>,
-    /// Whether that is no lack of evidence: there is nothing that could have become worse.
-    pub(super) harmless: bool,
+    /// Where there is no change to be measured: what that comes to, and why.
+    pub(super) otherwise: Option<(Verdict, &'static str)>,
 }
 
 /// A hard limit of the candidate's value, and the interval that is held against it.
@@ -42,6 +42,23 @@ pub(super) struct Limit {
     pub(super) candidate: Option<Interval>,
 }
 
+impl Measured {
+    /// The same metric, of which nothing is known.
+    fn bare(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            change: None,
+            p_exact: None,
+            p_flip: None,
+            limit: None,
+            otherwise: None,
+            before: None,
+            after: None,
+            ..*self
+        }
+    }
+}
+
 /// Measures what `settings` wants judged, the primary metric first, slices last.
 pub(super) struct Measure<'a> {
     pub(super) pairs: &'a Pairs<'a>,
@@ -49,8 +66,8 @@ pub(super) struct Measure<'a> {
     pub(super) seed: u64,
     /// Whether latencies are of this day on both sides.
     pub(super) timed: bool,
-    /// Whether they were taken on the same machine, so that one may be held against the other.
-    pub(super) same_machine: bool,
+    /// Why they may not be held against each other, when they may not; the budgets hold all the same.
+    pub(super) elsewhere: Option<&'static str>,
 }
 
 impl Measure<'_> {
@@ -77,7 +94,10 @@ impl Measure<'_> {
             }
             GateMetric::Refusal => {
                 let right = |pair: &Pair<'_>| {
-                    let right = |answerable: bool| move |repeat: &Repeat| Some(indicator(repeat.refused != answerable));
+                    // An answer that did not come is no refusal, and no answer.
+                    let right = |answerable: bool| {
+                        move |repeat: &Repeat| repeat.score.map(|_| indicator(repeat.refused != answerable))
+                    };
                     let sides = Sides {
                         before: pair.before.mean(right(pair.before.answerable))?,
                         after: pair.after.mean(right(pair.after.answerable))?,
@@ -149,11 +169,7 @@ impl Measure<'_> {
         let change = bootstrap(&changes, |[change, weight]| change / weight, how);
         let sums: Vec<f64> = changes.iter().map(|[change, _]| *change).collect();
         let p_flip = sign_flip(&sums, how).map(|test| test.p_less);
-        let missing = if totals.cases == 0 {
-            Some("no case is judged on both sides")
-        } else {
-            change.is_none().then_some("too few clusters of cases")
-        };
+        let open = if totals.cases == 0 { "no case is judged on both sides" } else { "too few clusters of cases" };
         Measured {
             unit,
             before: mean(2),
@@ -162,7 +178,7 @@ impl Measure<'_> {
             change,
             p_exact: p_flip,
             p_flip,
-            missing,
+            otherwise: Some((Verdict::Inconclusive, open)),
             ..self.unmeasured(metric, name)
         }
     }
@@ -206,12 +222,14 @@ impl Measure<'_> {
             })
             .collect();
         let p_flip = if change.is_some() { sign_flip(&shifts, how).map(|test| test.p_greater) } else { None };
-        let missing = if free {
-            Some("both sides are free of charge")
+        let otherwise = if free {
+            (Verdict::Pass, "both sides are free of charge")
         } else if !known {
-            Some("what some answer cost is unknown")
+            (Verdict::Inconclusive, "what some answer cost is unknown")
+        } else if cost_then <= 0.0 {
+            (Verdict::Fail, "the baseline cost nothing, and the candidate does")
         } else {
-            change.is_none().then_some("too few cases pass to tell what one of them costs")
+            (Verdict::Inconclusive, "too few cases pass to tell what one of them costs")
         };
         let after = each(cost_now, right_now).filter(|_| known);
         let limit = self.settings.max_cost_per_success_nanousd;
@@ -224,8 +242,7 @@ impl Measure<'_> {
             p_exact: p_flip,
             p_flip,
             limit: limit.map(|at| Limit { at: at.0 as f64, candidate: point(after) }),
-            missing,
-            harmless: free,
+            otherwise: Some(otherwise),
             ..self.unmeasured(metric, metric.as_str())
         }
     }
@@ -240,41 +257,34 @@ impl Measure<'_> {
         }
         let unmeasured =
             Measured { unit: MetricUnit::Ms, cases: answers_after, ..self.unmeasured(metric, metric.as_str()) };
-        let missing = |why: &'static str| Some(Measured { missing: Some(why), ..unmeasured_like(&unmeasured) });
+        let otherwise = |verdict, why| Measured { otherwise: Some((verdict, why)), ..unmeasured.bare() };
         if !self.timed {
-            return missing("answers were replayed: their latency is of another day");
+            return Some(otherwise(Verdict::Inconclusive, "answers were replayed: their latency is of another day"));
         }
         if answers_after == 0 {
-            return Some(Measured {
-                missing: Some("no answer of the candidate takes this way"),
-                harmless: true,
-                ..unmeasured
-            });
+            return Some(otherwise(Verdict::Pass, "no answer of the candidate takes this way"));
         }
-        // Sorting once makes each of these cheap, and beyond 2,000 the ends of an interval hardly move.
-        let how = Resampling { resamples: self.settings.resamples.min(2_000), ..self.how(metric.as_str()) };
-        let comparable = answers_before > 0 && self.same_machine;
+        let elsewhere =
+            if answers_before == 0 { Some("no answer of the baseline takes this way") } else { self.elsewhere };
         // Alone the candidate is still held against its budget.
-        let baseline = if comparable { &before } else { &after };
-        let Some(quantiles) = bootstrap_quantile_change(baseline, &after, P95, how) else {
-            return missing("too few answers take this way");
-        };
-        let missing = if !self.same_machine {
-            Some("the baseline's latency comes from a file, so only the budget is judged")
-        } else if !comparable {
-            Some("no answer of the baseline takes this way")
-        } else {
-            quantiles.relative.is_none().then_some("the baseline takes no time that could be measured")
+        let baseline = if elsewhere.is_none() { &before } else { &after };
+        let Some(quantiles) = bootstrap_quantile_change(baseline, &after, P95, self.how(metric.as_str())) else {
+            let mut all: Vec<f64> = after.concat();
+            all.sort_by(f64::total_cmp);
+            let limit = Limit { at: budget, candidate: point(quantile(&all, P95)) };
+            let few = otherwise(Verdict::Inconclusive, "too few answers take this way");
+            return Some(Measured { after: quantile(&all, P95), limit: Some(limit), ..few });
         };
         Some(Measured {
-            before: comparable.then(|| quantiles.baseline.estimate()),
+            before: elsewhere.is_none().then(|| quantiles.baseline.estimate()),
             after: Some(quantiles.candidate.estimate()),
             limit: Some(Limit { at: budget, candidate: quantiles.candidate.interval(self.settings.confidence) }),
             floor: self.settings.latency_floor_ms,
-            missing,
-            // The budget still holds.
-            harmless: !comparable,
-            change: quantiles.relative.filter(|_| comparable),
+            otherwise: Some(match elsewhere {
+                Some(why) => (Verdict::Pass, why),
+                None => (Verdict::Inconclusive, "the baseline takes no time that could be measured"),
+            }),
+            change: quantiles.relative.filter(|_| elsewhere.is_none()),
             ..unmeasured
         })
     }
@@ -294,24 +304,8 @@ impl Measure<'_> {
             p_flip: None,
             limit: None,
             floor: 0.0,
-            missing: None,
-            harmless: false,
+            otherwise: None,
         }
-    }
-}
-
-fn unmeasured_like(other: &Measured) -> Measured {
-    Measured {
-        name: other.name.clone(),
-        change: None,
-        p_exact: None,
-        p_flip: None,
-        limit: None,
-        missing: None,
-        harmless: false,
-        before: None,
-        after: None,
-        ..*other
     }
 }
 

@@ -36,6 +36,9 @@ pub struct GateReport {
     pub clusters: u64,
     /// Cases that only one side judged, or none: they make the gate inconclusive.
     pub unpaired: u64,
+    /// Paired cases of which some answer is missing or could not be judged: they make the gate inconclusive too.
+    #[serde(default)]
+    pub incomplete: u64,
     /// Cases by pass or fail, before and after.
     pub counts: MoveCounts,
     /// Each metric, the primary one first.
@@ -140,6 +143,9 @@ pub struct MetricReport {
     pub minimum_detectable: Option<f64>,
     /// A hard limit of the candidate's value.
     pub limit: Option<f64>,
+    /// Whether it cannot be told if the limit holds; that makes the gate inconclusive whatever the tier.
+    #[serde(default)]
+    pub limit_open: bool,
     /// Cases, or for latency answers, it is measured on.
     pub cases: u64,
     /// What it came to.
@@ -219,7 +225,7 @@ pub struct NeededEvidence {
 /// What `--escalate` did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EscalationReport {
-    /// Cases that differed between the sides and were asked again.
+    /// Cases that differed between the sides; they are asked again more often than the others.
     pub cases: u64,
     /// Times that the evidence was looked at.
     pub looks: u64,

@@ -9,6 +9,8 @@ pub(super) struct Pairs<'a> {
     pub(super) clusters: BTreeMap<&'a str, Vec<Pair<'a>>>,
     /// Cases of the set that are not judged on both sides.
     pub(super) unpaired: u64,
+    /// Paired cases of which some repeat has no score.
+    pub(super) incomplete: u64,
     /// Score from which a case is passed.
     pub(super) pass_score: f64,
 }
@@ -46,7 +48,7 @@ impl Sides {
 impl<'a> Pairs<'a> {
     pub(super) fn of(baseline: &'a Evidence, candidate: &'a Evidence) -> Self {
         let pass_score = candidate.conditions.pass_score;
-        let mut pairs = Self { clusters: BTreeMap::new(), unpaired: 0, pass_score };
+        let mut pairs = Self { clusters: BTreeMap::new(), unpaired: 0, incomplete: 0, pass_score };
         for (id, before) in &baseline.cases {
             let pair = candidate.cases.get(id).and_then(|after| {
                 let score = Sides::of(before.score(), after.score())?;
@@ -54,7 +56,10 @@ impl<'a> Pairs<'a> {
                 Some(Pair { id, before, after, score, passed })
             });
             match pair {
-                Some(pair) => pairs.clusters.entry(&before.cluster).or_default().push(pair),
+                Some(pair) => {
+                    pairs.incomplete += u64::from(!(pair.before.is_whole() && pair.after.is_whole()));
+                    pairs.clusters.entry(&before.cluster).or_default().push(pair);
+                }
                 None => pairs.unpaired += 1,
             }
         }

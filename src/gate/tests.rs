@@ -45,6 +45,7 @@ fn evidence<S: AsRef<[f64]>>(cases: &[S]) -> Evidence {
         repeats,
         filters: Vec::new(),
         limit: None,
+        concurrency: 8,
         seed: 7,
         use_cache: false,
         replayed: false,
@@ -52,6 +53,7 @@ fn evidence<S: AsRef<[f64]>>(cases: &[S]) -> Evidence {
         graders: 1,
         judge: None,
         prices: None,
+        setup: None,
         program: "0.1.0".to_owned(),
     };
     Evidence { conditions, cases }
@@ -98,7 +100,7 @@ fn a_clear_loss_fails_and_names_the_cases_that_lost_most() {
     );
     assert_eq!(report.counts, MoveCounts { still_right: 20, still_wrong: 10, regressed: 10, improved: 0 });
     assert_eq!((report.fell.len(), report.fell[0].case.as_str(), report.fell[0].damage), (10, "c20", -1.0 / 40.0));
-    assert_eq!(report.fell[0].repro, "tollgate eval gold_sets/set.jsonl --filter id:c20 --seed 7");
+    assert_eq!(report.fell[0].repro, "tollgate eval gold_sets/set.jsonl --filter id:c20 --seed 7 --release 1");
     let score = metric(&report, "score");
     assert_eq!((score.baseline, score.candidate, score.effect), (Some(0.75), Some(0.5), Some(-0.25)));
     assert!(score.interval.unwrap().upper < 0.0 && score.p.unwrap() < 0.025);
@@ -321,20 +323,22 @@ fn evidence_that_was_bought_settles_what_was_open() {
     let mut report = decide(&comparison, VerdictId::from(uuid::Uuid::nil()), String::new()).unwrap();
     assert_eq!(report.verdict, Verdict::Inconclusive);
     let mut escalation = Escalation::of(&comparison).unwrap();
-    // Only the four cases that differ are asked, a tenth of the set; each time the candidate is wrong.
-    let mut bought = 0;
-    while escalation.look() == Verdict::Inconclusive && bought < 1_000 {
+    // Four of forty cases differ, and the candidate is wrong on them each time; half of the draws are of these.
+    let (mut bought, mut differing) = (0, 0);
+    while escalation.look() == Verdict::Inconclusive && bought < 5_000 {
         for case in escalation.draw(32) {
-            assert!(["c20", "c21", "c22", "c23"].contains(&case.as_str()), "{case}");
-            escalation.observe(1.0, 0.0);
+            let differs = ["c20", "c21", "c22", "c23"].contains(&case.as_str());
+            escalation.observe(&case, 1.0, if differs { 0.0 } else { 1.0 });
             escalation.spend(Some(NanoUsd(2_000)));
-            bought += 1;
+            (bought, differing) = (bought + 1, differing + u64::from(differs));
         }
     }
+    assert!((0.3..0.7).contains(&(differing as f64 / bought as f64)), "{differing} of {bought}");
     report.settle(escalation.report("the evidence is decisive".to_owned()));
     let bill = report.escalation.as_ref().unwrap();
     assert_eq!((bill.outcome, bill.cases, bill.pairs), (Verdict::Fail, 4, bought));
-    assert!((bill.effect.unwrap() + 0.1).abs() < 1e-12);
+    // A tenth of the set drawn half of the time: each counts a fifth.
+    assert!((bill.effect.unwrap() + 0.2 * differing as f64 / bought as f64).abs() < 1e-12);
     assert_eq!(bill.cost_nanousd, Some(NanoUsd(2_000 * i64::try_from(bought).unwrap())));
     assert!(bill.e_worse >= bill.needed && (bill.needed - 40.0).abs() < 1e-9);
     assert_eq!(report.verdict, Verdict::Fail);
@@ -348,13 +352,71 @@ fn differing_cases_that_turn_out_alike_pass() {
     let mut escalation = Escalation::of(&comparison).unwrap();
     let mut bought = 0;
     while escalation.look() == Verdict::Inconclusive && bought < 5_000 {
-        for _ in escalation.draw(32) {
-            escalation.observe(1.0, 1.0);
+        for case in escalation.draw(32) {
+            escalation.observe(&case, 1.0, 1.0);
             bought += 1;
         }
     }
+    assert!(bought > 32, "nothing passes unasked");
     assert_eq!(escalation.report(String::new()).outcome, Verdict::Pass);
     assert!(Escalation::of(&super::tests::comparison(&before, &before, &settings)).is_none(), "nothing differs");
+}
+
+#[test]
+fn losses_on_cases_that_agreed_by_chance_are_found_too() {
+    // Two of forty cases differ; on fresh answers the candidate is wrong on eight others as well.
+    let settings = quick();
+    let (before, after) = (forty(22), forty(20));
+    let mut escalation = Escalation::of(&comparison(&before, &after, &settings)).unwrap();
+    let mut bought = 0;
+    while escalation.look() == Verdict::Inconclusive && bought < 20_000 {
+        for case in escalation.draw(32) {
+            let wrong = case.as_str() >= "c14" && case.as_str() < "c24";
+            escalation.observe(&case, 1.0, if wrong { 0.0 } else { 1.0 });
+            bought += 1;
+        }
+    }
+    let bill = escalation.report(String::new());
+    assert_eq!(bill.outcome, Verdict::Fail, "{bill:?}");
+    assert!((bill.effect.unwrap() + 0.25).abs() < 0.1, "{bill:?}");
+}
+
+#[test]
+fn an_answer_that_is_missing_in_one_repeat_is_missing() {
+    let before = evidence(&[[1.0; 3]; 30]);
+    let mut after = evidence(&[[1.0; 3]; 30]);
+    after.cases.get_mut("c04").unwrap().repeats[2].score = None;
+    let report = weigh(&before, &after, &quick()).unwrap();
+    assert_eq!((report.verdict, report.incomplete), (Verdict::Inconclusive, 1));
+    assert_eq!(report.reasons, ["1 case lacks some of its answers"]);
+    assert_eq!(metric(&report, "refusal").candidate, Some(1.0));
+}
+
+#[test]
+fn what_was_free_and_is_paid_now_has_become_dearer() {
+    let mut free = forty(30);
+    free.cases.values_mut().flat_map(|case| &mut case.repeats).for_each(|one| one.cost_nanousd = Some(NanoUsd::ZERO));
+    let report = weigh(&free, &forty(30), &quick()).unwrap();
+    assert_eq!(report.reasons, ["cost_per_success: the baseline cost nothing, and the candidate does"]);
+    assert_eq!(report.verdict, Verdict::Fail);
+}
+
+#[test]
+fn a_limit_that_cannot_be_told_to_hold_is_open() {
+    let mut unknown = forty(30);
+    unknown.cases.get_mut("c07").unwrap().repeats[0].cost_nanousd = None;
+    let dear = GateSettings { max_cost_per_success_nanousd: Some(NanoUsd(9_999)), ..quick() };
+    let report = weigh(&forty(30), &unknown, &dear).unwrap();
+    assert_eq!(report.verdict, Verdict::Inconclusive);
+    assert!(report.reasons[0].starts_with("cost_per_success: too little is known"), "{:?}", report.reasons);
+}
+
+#[test]
+fn what_could_never_fail_does_not_pass() {
+    let (before, after) = (evidence(&[[1.0]; 5]), evidence(&[[1.0]; 5]));
+    let report = weigh(&before, &after, &quick()).unwrap();
+    assert_eq!(report.verdict, Verdict::Inconclusive);
+    assert_eq!(report.reasons, ["5 independent cases cannot prove any loss; 6 are the fewest"]);
 }
 
 #[test]
@@ -382,10 +444,13 @@ fn a_baseline_is_read_as_it_was_blessed_and_refused_once_it_was_changed() {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, baseline.to_json()).unwrap();
     assert_eq!(Baseline::read(&path).unwrap(), baseline);
-    assert_eq!(Baseline::of_set(directory.path(), "set"), [(path.clone(), baseline.clone())]);
-    assert_eq!(Baseline::of_set(directory.path(), "other"), []);
+    assert_eq!(Baseline::of_set(directory.path(), "set").unwrap(), [(path.clone(), baseline.clone())]);
+    assert_eq!(Baseline::of_set(directory.path(), "other").unwrap(), []);
     let better = baseline.to_json().replacen("\"score\": 0.3", "\"score\": 0.9", 1);
     std::fs::write(&path, better).unwrap();
+    assert!(matches!(Baseline::read(&path), Err(GateError::BaselineChanged { .. })));
+    assert!(Baseline::of_set(directory.path(), "set").is_err(), "it is not passed over");
+    std::fs::write(&path, baseline.to_json().replace("2026-11-01", "2027-11-01")).unwrap();
     assert!(matches!(Baseline::read(&path), Err(GateError::BaselineChanged { .. })));
     std::fs::write(&path, "{}").unwrap();
     assert!(matches!(Baseline::read(&path), Err(GateError::UnreadableBaseline { .. })));

@@ -205,6 +205,24 @@ impl Release {
         release.sealed(library)
     }
 
+    /// What a release after this one sets otherwise, as `key: before → after`, in alphabetical order.
+    pub fn changes_to(&self, after: &Self) -> Vec<String> {
+        let flat = |release: &Self| {
+            let mut keys = BTreeMap::new();
+            for (group, settings) in release.settings().as_object().into_iter().flatten() {
+                for (key, value) in settings.as_object().into_iter().flatten() {
+                    keys.insert(format!("{group}.{key}"), value.to_string());
+                }
+            }
+            keys
+        };
+        let (before, after) = (flat(self), flat(after));
+        let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        let shown = |side: &BTreeMap<String, String>, key| side.get(key).map_or("none", String::as_str).to_owned();
+        let changed = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
+        changed.map(|key| format!("{key}: {} → {}", shown(&before, key), shown(&after, key))).collect()
+    }
+
     /// The same with its hash, once its prompts are found to be whole.
     fn sealed(mut self, library: &Library) -> Result<Self, PromptError> {
         for prompt in self.prompts.keys().filter_map(|name| prompt_of(name)) {
@@ -373,6 +391,7 @@ mod tests {
         let library = Library::open(directory.path()).unwrap();
         let release = Release::fold(&[], &library).unwrap();
         let varied = release.vary(&[("retrieval.top_k", json!(3))], &library).unwrap();
+        assert_eq!(release.changes_to(&varied), ["retrieval.top_k: 5 → 3"]);
         assert_eq!(varied.hash, fold(&[(1, "")], &["\"retrieval.top_k\" = 3"]).unwrap().hash);
         let none = [("stages.small", json!("")), ("stages.large", json!(""))];
         assert!(release.vary(&none, &library).unwrap_err().to_string().contains("no stage is left"));

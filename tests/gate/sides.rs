@@ -24,7 +24,10 @@ fn on_main_the_latest_migration_is_compared_with_the_one_before() {
     let project = two_answers();
     commit(project.path());
     git(project.path(), &["update-ref", "refs/remotes/origin/main", "HEAD"]);
-    let run = project.run(&["gate", "--format", "json"]).exits(4).complains("the release is that of origin/main");
+    let run = project
+        .run(&["gate", "--format", "json"])
+        .exits(4)
+        .complains("prompts and migrations are those of origin/main");
     let report = run.json();
     assert_eq!((&report["baseline"]["name"], &report["candidate"]["name"]), (&"2".into(), &"3".into()));
 }

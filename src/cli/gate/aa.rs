@@ -1,6 +1,7 @@
 use clap::Args;
 
-use super::{Buying, TermArgs, Terms, quarantined, sides};
+use super::terms::{TermArgs, Terms};
+use super::{Buying, quarantined, sides};
 use crate::cli::app::App;
 use crate::cli::failure::{Code, Failure};
 use crate::cli::model_args::{ModelArgs, parse_dollars};
@@ -14,7 +15,7 @@ const REPEATS: u32 = 10;
 
 /// Compare a release with itself: how often would the gate fail a change that changes nothing?
 ///
-/// Each case is asked several times; the repeats are split at random into two halves, the gate decides between them, and
+/// Each case is asked several times, ten unless --repeats says otherwise; the repeats are split at random into two halves, the gate decides between them, and
 /// so on. Also shows the noise of every case.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -40,8 +41,8 @@ pub(super) struct AaArgs {
 }
 
 pub(super) async fn run(args: &AaArgs, app: &App, output: &Output) -> Result<Code, Failure> {
-    let choice = sides::read(app, &args.release)?;
-    let mut terms = Terms::of(app, &choice.migration_gate(app)?, &args.terms)?;
+    let choice = sides::read(app, &args.release, args.terms.gold_set.as_deref())?;
+    let mut terms = Terms::of(app, &choice.migration_gate(app)?, &args.terms, choice.run())?;
     if args.terms.repeats.is_none() {
         terms.settings.repeats = terms.settings.repeats.max(REPEATS);
     }

@@ -1,6 +1,7 @@
 use clap::Args;
 
-use super::{Buying, TermArgs, Terms, sides};
+use super::terms::{TermArgs, Terms};
+use super::{Buying, sides};
 use crate::cli::app::App;
 use crate::cli::failure::{Code, Failure};
 use crate::cli::model_args::{ModelArgs, parse_dollars};
@@ -37,12 +38,13 @@ pub(super) async fn run(args: &BlessArgs, app: &App, output: &Output) -> Result<
     if args.reason.trim().is_empty() {
         return Err(Failure::usage("no reason is given", "say why this state is acceptable: --reason TEXT"));
     }
-    let choice = sides::read(app, &args.side)?;
-    let terms = Terms::of(app, &choice.migration_gate(app)?, &args.terms)?;
+    let choice = sides::read(app, &args.side, args.terms.gold_set.as_deref())?;
+    let terms = Terms::of(app, &choice.migration_gate(app)?, &args.terms, choice.run())?;
     let buying = Buying { fresh: false, max_cost: args.max_cost, models: &args.models };
     let known = sides::evidence(app, output, &choice, &terms, &buying, &mut args.max_cost.clone()).await?;
     let name = known.evidence.conditions.gold_set.clone();
-    let replaced = Baseline::of_set(&app.config.root, &name).into_iter().next().map(|(path, _)| path);
+    let replaced =
+        Baseline::of_set(&app.config.root, &name).unwrap_or_default().into_iter().next().map(|(path, _)| path);
     let baseline = Baseline::bless(known.evidence, rfc3339(app.clock.now()), args.reason.trim().to_owned());
     let path = baseline.path(&app.config.root);
     let failed = |error: std::io::Error| Failure::could_not_run(format!("cannot write {}: {error}", path.display()));

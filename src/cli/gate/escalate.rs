@@ -3,8 +3,8 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream;
 
-use super::Terms;
 use super::sides::Choice;
+use super::terms::Terms;
 use crate::cli::app::App;
 use crate::cli::evaluate::engine;
 use crate::cli::failure::Failure;
@@ -15,6 +15,7 @@ use crate::domain::{Hasher, NanoUsd, Verdict};
 use crate::eval::{Engine, OneAnswer};
 use crate::gate::{Comparison, Escalation, GateReport};
 use crate::gold::{Case, Grader};
+use crate::pipeline::AssistantError;
 
 /// Pairs of answers that are bought between two looks at most.
 const BATCH: usize = 32;
@@ -56,35 +57,42 @@ pub(super) async fn run(
     let cases = cases(terms)?;
     let concurrency = terms.concurrency.map_or(app.config.eval.concurrency, |number| number as usize);
     let mut number = 0_u64;
-    let ended = loop {
+    let ended = 'buying: loop {
         if escalation.look() != Verdict::Inconclusive {
-            break "the evidence is decisive";
+            break "the evidence is decisive".to_owned();
         }
         match (escalation.cost(), left) {
-            (Some(spent), Some(most)) if spent >= *most => break "the spend limit is reached",
-            (None, Some(_)) => break "what an answer cost is unknown",
+            (Some(spent), Some(most)) if spent >= *most => break "the spend limit is reached".to_owned(),
+            (None, Some(_)) => break "what an answer cost is unknown".to_owned(),
             _ => {}
         }
         if number >= LOOKS * BATCH as u64 {
-            break "it was asked as often as is sensible";
+            break "it was asked as often as is sensible".to_owned();
         }
         let drawn = escalation.draw(BATCH);
-        let asks =
-            drawn.iter().filter_map(|id| cases.iter().find(|(case, _)| case.id == *id)).map(|(case, graders)| {
-                number += 1;
-                both(&before, &after, case, graders, seed(terms.seed, number))
-            });
+        let asks = drawn.iter().filter_map(|id| cases.iter().find(|(case, _)| case.id == *id));
+        let asks = asks.map(|(case, graders)| {
+            number += 1;
+            both(&before, &after, case, graders, seed(terms.seed, number))
+        });
         let asks: Vec<_> = asks.collect();
         let mut answers = stream::iter(asks).buffered(concurrency.div_ceil(2));
         while let Some(pair) = answers.next().await {
-            let (then, now) = pair?;
+            let (id, then, now) = match pair {
+                Ok(pair) => pair,
+                // What was bought so far still counts.
+                Err(error) => break 'buying format!("an answer did not come: {error}"),
+            };
             escalation.spend(then.cost.zip(now.cost).and_then(|(then, now)| then.checked_add(now)));
             if let Some((then, now)) = then.score.zip(now.score) {
-                escalation.observe(then, now);
+                escalation.observe(&id, then, now);
+            }
+            if escalation.cost().zip(*left).is_some_and(|(spent, most)| spent >= most) {
+                break;
             }
         }
     };
-    report.settle(escalation.report(ended.to_owned()));
+    report.settle(escalation.report(ended));
     Ok(())
 }
 
@@ -101,9 +109,9 @@ async fn both(
     case: &Case,
     graders: &[Grader],
     seed: u64,
-) -> Result<(OneAnswer, OneAnswer), Failure> {
+) -> Result<(String, OneAnswer, OneAnswer), AssistantError> {
     let (then, now) = futures::join!(before.ask_once(case, graders, seed), after.ask_once(case, graders, seed));
-    Ok((then?, now?))
+    Ok((case.id.clone(), then?, now?))
 }
 
 fn cases(terms: &Terms) -> Result<Vec<(Case, Vec<Grader>)>, Failure> {

@@ -6,7 +6,7 @@ use crate::cli::evaluate::{Evaluation, evaluate};
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::domain::NanoUsd;
-use crate::gate::{BASELINES, Baseline, Evidence, GateError};
+use crate::gate::{BASELINES, Baseline, Evidence, GateError, Side};
 use crate::prompts::MigrationGate;
 use crate::store::RunRow;
 
@@ -36,6 +36,14 @@ impl Choice {
         }
     }
 
+    /// Its stored run, where it is one.
+    pub(super) fn run(&self) -> Option<&RunRow> {
+        match self {
+            Self::Run(run) => Some(run),
+            Self::Release { .. } | Self::File { .. } => None,
+        }
+    }
+
     /// What the last migration of its release wants cleared.
     pub(super) fn migration_gate(&self, app: &App) -> Result<MigrationGate, Failure> {
         let Self::Release { pinned, number } = self else { return Ok(MigrationGate::default()) };
@@ -48,16 +56,16 @@ impl Choice {
     }
 }
 
-/// The two sides that the flags name, or that nobody has to name.
+/// The two sides that the flags name, or that nobody has to name, and then which these are.
 pub(super) fn choose(
     app: &App,
     baseline: Option<&str>,
     candidate: Option<&str>,
-    output: &Output,
-) -> Result<(Choice, Choice), Failure> {
-    let after = read(app, candidate.unwrap_or("work"))?;
+    gold_set: Option<&Path>,
+) -> Result<(Choice, Choice, Option<&'static str>), Failure> {
+    let after = read(app, candidate.unwrap_or("work"), gold_set)?;
     if let Some(baseline) = baseline {
-        return Ok((read(app, baseline)?, after));
+        return Ok((read(app, baseline, gold_set)?, after, None));
     }
     let Choice::Release { pinned, number } = &after else {
         return Err(Failure::usage("a run needs something to be compared with", "name it with --baseline"));
@@ -67,17 +75,17 @@ pub(super) fn choose(
             Ok(live) if live.release.hash != pinned.release.hash => live,
             _ => app.pinned(&before(*number)?)?,
         };
-        return Ok((Choice::release(before), after));
+        return Ok((Choice::release(before), after, None));
     }
-    match app.pinned_if_known(MAIN)? {
-        Some(main) if main.release.hash != pinned.release.hash => return Ok((Choice::release(main), after)),
+    let note = match app.pinned_if_known(MAIN)? {
+        Some(main) if main.release.hash != pinned.release.hash => return Ok((Choice::release(main), after, None)),
         Some(_) => {
-            output.note("the release is that of origin/main: the latest migration is compared with the one before");
+            "prompts and migrations are those of origin/main: the latest migration is compared with the one before"
         }
-        None => output.note("there is no origin/main: the latest migration is compared with the one before"),
-    }
+        None => "there is no origin/main: the latest migration is compared with the one before",
+    };
     let before = app.pinned(&before(*number)?)?;
-    Ok((Choice::release(before), Choice::release(app.pinned(&number.to_string())?)))
+    Ok((Choice::release(before), Choice::release(app.pinned(&number.to_string())?), Some(note)))
 }
 
 /// The release before that of `number`.
@@ -90,10 +98,11 @@ fn before(number: u32) -> Result<String, Failure> {
 }
 
 /// Reads the name of a side.
-pub(super) fn read(app: &App, name: &str) -> Result<Choice, Failure> {
+pub(super) fn read(app: &App, name: &str, gold_set: Option<&Path>) -> Result<Choice, Failure> {
     if name == "blessed" {
-        let set = app.config.eval.gold_set.as_deref().and_then(Path::file_stem).and_then(|stem| stem.to_str());
-        let newest = Baseline::of_set(&app.config.root, set.unwrap_or_default()).into_iter().next();
+        let set =
+            gold_set.or(app.config.eval.gold_set.as_deref()).and_then(Path::file_stem).and_then(|stem| stem.to_str());
+        let newest = Baseline::of_set(&app.config.root, set.unwrap_or_default())?.into_iter().next();
         let (path, baseline) = newest.ok_or_else(|| {
             let message = format!("no baseline of {} is in {BASELINES}", set.unwrap_or("any gold set"));
             Failure::usage(message, "`tollgate gate bless --reason …` writes one")
@@ -139,6 +148,12 @@ pub(super) struct Known {
     pub(super) stored: bool,
 }
 
+impl Known {
+    pub(super) fn side(&self) -> Side<'_> {
+        Side { name: &self.name, evidence: &self.evidence, fresh: self.fresh, stored: self.stored }
+    }
+}
+
 /// What is known of a side; a release is evaluated unless a stored run will do. What that costs comes off `left`.
 pub(super) async fn evidence(
     app: &App,
@@ -163,10 +178,16 @@ pub(super) async fn evidence(
                 reuse: !buying.fresh,
             };
             let (run, fresh) = evaluate(app, output, pinned, &what).await?;
-            let evidence = Evidence::of_run(&app.store, &run)?;
+            let mut evidence = Evidence::of_run(&app.store, &run)?;
+            // The run may have been made when a release of another number behaved the same.
+            evidence.conditions.release = pinned.release.number;
             if fresh {
-                let spent = app.store.run_totals(run.id)?.cost;
-                *left = left.map(|left| NanoUsd((left.0 - spent.0).max(0)));
+                let totals = app.store.run_totals(run.id)?;
+                if totals.cost_incomplete && left.is_some() {
+                    let why = "what some answer cost is unknown, so the spend limit cannot be kept";
+                    return Err(Failure::could_not_run(why));
+                }
+                *left = left.map(|left| NanoUsd((left.0 - totals.cost.0).max(0)));
                 super::note_noise(app, &run).await?;
             }
             Ok(Known { name, evidence, fresh, stored: true })

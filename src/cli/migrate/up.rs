@@ -90,7 +90,7 @@ pub(super) async fn run(args: &UpArgs, app: &App, output: &Output) -> Result<Cod
     }
     let done = outcome.changed.len();
     outcome = outcome.leaving(state.pending().skip(done));
-    outcome.next = next(&outcome);
+    outcome.next = next(&outcome, args.repeats);
     output.write(&outcome)?;
     Ok(match outcome.stopped.map(|stopped| stopped.outcome) {
         None | Some(Verdict::Pass) => Code::Pass,
@@ -196,11 +196,14 @@ fn recorded(
     })
 }
 
-fn next(outcome: &MigrationsChanged) -> String {
+fn next(outcome: &MigrationsChanged, repeats: Option<u32>) -> String {
     let Some(stopped) = &outcome.stopped else {
         let is_more = outcome.dry_run || !outcome.left.is_empty();
         return if is_more { "tollgate migrate up" } else { "tollgate migrate status" }.to_owned();
     };
-    let gate = format!("tollgate gate --baseline live --candidate {}", stopped.number);
-    if stopped.outcome == Verdict::Inconclusive { format!("{gate} --escalate --max-cost USD") } else { gate }
+    if stopped.outcome != Verdict::Inconclusive {
+        return format!("tollgate gate show {}", stopped.verdict);
+    }
+    let repeats = repeats.map_or_else(String::new, |repeats| format!(" --repeats {repeats}"));
+    format!("tollgate gate --baseline live --candidate {}{repeats} --escalate --max-cost 1", stopped.number)
 }

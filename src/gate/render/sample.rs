@@ -57,6 +57,7 @@ fn metric(
         margin: if name == "score" { 0.02 } else { 0.05 },
         minimum_detectable: Some(0.031),
         limit: (unit == MetricUnit::Ms).then_some(1_500.0),
+        limit_open: false,
         cases: if name.starts_with("tag:") { 12 } else { 100 },
         outcome: outcome.0,
         why: outcome.1.to_owned(),
@@ -106,6 +107,7 @@ pub(super) fn pass() -> GateReport {
         paired: 100,
         clusters: 50,
         unpaired: 0,
+        incomplete: 0,
         counts: MoveCounts { still_right: 61, still_wrong: 33, regressed: 1, improved: 1 },
         metrics: vec![
             metric("score", Tier::Critical, MetricUnit::Score, [0.412, 0.433], score, OK),
