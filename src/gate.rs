@@ -32,4 +32,6 @@ pub use outcome::{
 };
 
 #[cfg(test)]
+mod simulations;
+#[cfg(test)]
 mod tests;

@@ -68,10 +68,10 @@ struct CompareArgs {
     /// Ask anew, also where a stored run of the same release under the same conditions would do
     #[arg(long)]
     fresh: bool,
-    /// When inconclusive, ask the differing cases again until it is settled or --max-cost is spent
+    /// When inconclusive, ask cases again, the differing ones most often, until it is settled or --max-cost is spent
     #[arg(long, requires = "max_cost")]
     escalate: bool,
-    /// Spend no more than this, in dollars
+    /// Begin no further question once this much is spent on the whole gate, in dollars
     #[arg(long, value_name = "USD", value_parser = parse_dollars)]
     max_cost: Option<NanoUsd>,
     #[command(flatten)]
@@ -92,7 +92,9 @@ async fn compare(args: &CompareArgs, app: &App, output: &Output) -> Result<Code,
     let gold_set = args.terms.gold_set.as_deref();
     let (baseline, candidate, note) =
         sides::choose(app, args.baseline.as_deref(), args.candidate.as_deref(), gold_set)?;
-    output.note(note.unwrap_or_default());
+    if let Some(note) = note {
+        output.note(note);
+    }
     let are_releases = matches!((&baseline, &candidate), (Choice::Release { .. }, Choice::Release { .. }));
     if args.escalate && !are_releases {
         let hint = "name both sides as releases: live, work, a number, or git:REF";
@@ -102,22 +104,25 @@ async fn compare(args: &CompareArgs, app: &App, output: &Output) -> Result<Code,
     let terms = Terms::of(app, &wanted, &args.terms, candidate.run().or(baseline.run()))?;
     let buying = Buying { fresh: args.fresh, max_cost: args.max_cost, models: &args.models };
     let mut report = weigh(app, output, &baseline, &candidate, &terms, &buying, args.escalate).await?;
-    report.notes.extend(note.map(str::to_owned));
-    if let (Choice::Release { pinned: before, .. }, Choice::Release { pinned: after, .. }) = (&baseline, &candidate) {
-        let changed = before.release.changes_to(&after.release).join(", ");
-        report.notes.insert(
-            0,
-            match changed.as_str() {
-                "" if before.release.hash == after.release.hash => "what changed: nothing".to_owned(),
-                "" => "what changed: the files of prompts".to_owned(),
-                changed => format!("what changed: {changed}"),
-            },
-        );
-    }
+    let notes = what_changed(&baseline, &candidate).into_iter().chain(note.map(str::to_owned));
+    report.notes.splice(0..0, notes);
     report.next = next_steps(&report, &args.terms, are_releases);
     keep(app, &report).await?;
     output.write(&report)?;
     Ok(code(report.verdict))
+}
+
+/// The settings in which two releases differ.
+fn what_changed(baseline: &Choice, candidate: &Choice) -> Option<String> {
+    let (Choice::Release { pinned: before, .. }, Choice::Release { pinned: after, .. }) = (baseline, candidate) else {
+        return None;
+    };
+    let changes = before.release.changes_to(&after.release);
+    Some(match changes.as_slice() {
+        [] if before.release.hash == after.release.hash => "what changed: nothing".to_owned(),
+        [] => "what changed: the files of prompts".to_owned(),
+        changes => format!("what changed: {}", changes.join(", ")),
+    })
 }
 
 /// How evidence may be bought.

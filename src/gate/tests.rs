@@ -5,7 +5,7 @@ use crate::config::{GateMetric, GatePolicy, GateSettings, MetricSettings, Tier};
 use crate::domain::{ContentHash, NanoUsd, RunId, Verdict, VerdictId};
 
 /// Evidence of cases `c00`, `c01`, …, each with these scores in its repeats.
-fn evidence<S: AsRef<[f64]>>(cases: &[S]) -> Evidence {
+pub(super) fn evidence<S: AsRef<[f64]>>(cases: &[S]) -> Evidence {
     let repeat = |score: &f64| Repeat {
         score: Some(*score),
         refused: false,

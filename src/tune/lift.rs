@@ -236,7 +236,7 @@ impl LiftComparison {
             (Verdict::Pass, _) if self.is_from_nothing() => {
                 "without it no case scores, so that no relative lift exists and any gain is enough".to_owned()
             }
-            (Verdict::Pass, _) => "enough is gained at similar or lower cost and latency".to_owned(),
+            (Verdict::Pass, _) => "enough is gained, and cost and latency stay within their limits".to_owned(),
             (Verdict::Fail, Verdict::Fail) => "neither score nor passed cases gain enough".to_owned(),
             (Verdict::Fail, _) => {
                 let beyond = [
@@ -319,7 +319,7 @@ pub(super) mod tests {
         assert_eq!((found.with.pass_rate, found.verdict), (1.0, Verdict::Pass));
         // Two gains are looked at: each interval is at 97.5 %.
         assert!((found.lift.score.confidence - 0.975).abs() < 1e-12);
-        assert_eq!(found.why(), "enough is gained at similar or lower cost and latency");
+        assert_eq!(found.why(), "enough is gained, and cost and latency stay within their limits");
     }
 
     #[test]

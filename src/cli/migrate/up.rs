@@ -34,6 +34,9 @@ pub(in crate::cli) struct UpArgs {
     /// Why it is forced
     #[arg(long, value_name = "TEXT", requires = "force", value_parser = NonEmptyStringValueParser::new())]
     reason: Option<String>,
+    /// Who forces it [default: the user that the environment names]
+    #[arg(long, value_name = "NAME", requires = "force", value_parser = NonEmptyStringValueParser::new())]
+    by: Option<String>,
     /// Ask each case this often on each side
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeats: Option<u32>,
@@ -140,7 +143,7 @@ fn step(args: &UpArgs, migration: &Migration, live: Option<&Release>, candidate:
         clearance: Some(clearance),
         verdict: None,
         verdict_was_stored: None,
-        forced_by: (clearance == Clearance::Forced).then(who),
+        forced_by: (clearance == Clearance::Forced).then(|| args.by.clone().unwrap_or_else(who)),
         reason,
         breaking: migration.breaking.clone(),
         release_hash: candidate.hash.clone(),
